@@ -1,0 +1,1 @@
+"""Declared, checked and resumable training sweeps for small GPTs."""

@@ -1,0 +1,1 @@
+"""Runs to DataFrames, tables, statistics and plots."""

@@ -1,0 +1,1 @@
+"""What a sweep file says, as plain data: settings, layers, claims, identity."""

@@ -1,0 +1,119 @@
+"""Whether the claims of a file can be checked at all: steps, partners and seeds that exist.
+
+A step beyond the run's last is a mistake in the file, unless only `--set` made it so: then the
+claim is reported as not decided and the sweep goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from harness.spec.expectations import Claim
+from harness.spec.metrics import METRICS
+from harness.spec.nodes import Node
+from harness.spec.pairing import partner
+from harness.spec.problems import Problems
+from harness.spec.sweep_file import DeclaredRun, Experiment
+from harness.spec.wording import unknown_name
+
+SameRun = Callable[[DeclaredRun, DeclaredRun], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class DeclaredClaim:
+    """A claim and the entry of `expect:` that makes it."""
+
+    claim: Claim
+    node: Node
+
+
+@dataclasses.dataclass
+class ClaimChecker:
+    """Checks the claims of every experiment against all of them.
+
+    ``same_run`` says whether two runs have one fingerprint; ``set_paths`` are the dotted paths
+    that `--set` changed.
+    """
+
+    experiments: Mapping[str, Experiment]
+    same_run: SameRun
+    set_paths: frozenset[str]
+    problems: Problems
+
+    def check(self, experiment: Experiment, declared: DeclaredClaim) -> None:
+        """Tells every reason why a claim cannot be checked, the first of each kind."""
+        claim, node = declared.claim, declared.node
+        if claim.experiment is not None and claim.experiment not in self.experiments:
+            message = unknown_name("experiment", claim.experiment, list(self.experiments))
+            self.problems.at(_deepest(node, claim), message)
+            return
+        if claim.experiment == experiment.name:
+            self.problems.at(_deepest(node, claim), "compares the experiment with itself")
+            return
+        if claim.over_mean and not experiment.has_seeds:
+            message = "over: mean needs at least 2 seeds; add seeds: N to the experiment"
+            self.problems.at(node.entries()["over"], message)
+        for run in experiment.runs:
+            if self._check_run(run, claim, node):
+                return
+
+    def _check_run(self, run: DeclaredRun, claim: Claim, node: Node) -> bool:
+        """Whether a problem was found; the further runs would only repeat it."""
+        message = self._place_problem(run, claim)
+        at = _place_node(node, claim)
+        if message is None and claim.experiment is not None:
+            at = _deepest(node, claim)
+            message = self._partner_problem(run, claim)
+        if message is not None:
+            self.problems.at(at, message)
+        return message is not None
+
+    def _place_problem(self, run: DeclaredRun, claim: Claim) -> str | None:
+        steps, place = run.config.train.steps, claim.place
+        if "train.steps" in self.set_paths:
+            return None
+        last_only = METRICS[claim.metric] == "last step"
+        if last_only and (place.window is not None or place.step not in (None, steps)):
+            return f"{claim.metric} is recorded at the last step only ({steps})"
+        wanted = [place.step, place.window, *(r.step for r in claim.references)]
+        beyond = [step for step in wanted if step is not None and step > steps]
+        if beyond:
+            return f"{run.name} has {steps:,} steps, got {beyond[0]:,}"
+        return None
+
+    def _partner_problem(self, run: DeclaredRun, claim: Claim) -> str | None:
+        assert claim.experiment is not None
+        other = partner(run, self.experiments[claim.experiment])
+        if other is None:
+            return f"no run of {claim.experiment} has the point of {run.name}"
+        if claim.relation == "same_as":
+            return self._same_as_problem(run, other, claim)
+        steps = other.config.train.steps
+        if "train.steps" not in self.set_paths and (claim.place.step or 1) > steps:
+            return f"{other.name} has {steps:,} steps, got {claim.place.step:,}"
+        return None
+
+    def _same_as_problem(self, run: DeclaredRun, other: DeclaredRun, claim: Claim) -> str | None:
+        if METRICS[claim.metric] == "last step":
+            return f"{claim.metric} is recorded at the last step only; same_as compares every step"
+        steps, others = run.config.train.steps, other.config.train.steps
+        if steps != others:
+            return f"{run.name} has {steps:,} steps and {other.name} {others:,}"
+        if self.same_run(run, other):
+            return f"{run.name} and {other.name} have one fingerprint: they are one run"
+        return None
+
+
+def _deepest(node: Node, claim: Claim) -> Node:
+    """The node that names the other experiment."""
+    inner = node.entries().get(claim.relation, node)
+    return inner.entries().get("experiment", inner)
+
+
+def _place_node(node: Node, claim: Claim) -> Node:
+    for key in ("at", "last"):
+        inner = node.entries().get(key)
+        if inner is not None:
+            return inner.entries().get(str(claim.place.step), inner)
+    return node.entries()["metric"]

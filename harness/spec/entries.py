@@ -1,0 +1,165 @@
+"""One entry of a sweep file to checked run configs: layers, expansion, validation, corpus.
+
+`Resolver` holds what all entries share (defaults, `--set`, the corpora scanned so far) and turns
+an experiment into its runs and a search into its base run config.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import CorpusError, show
+from harness.spec.expand import Expansion, Point, group_name, points, run_name
+from harness.spec.layers import Layer, merge, point_layer, run_layer
+from harness.spec.nodes import Node
+from harness.spec.problems import Entry, Problems, locate
+from harness.spec.run_config import DataConfig, RunConfig, SeedConfig
+from harness.spec.sweep_file import DeclaredRun
+from harness.spec.wording import Finding, unknown_name
+from harness.text.corpora import CorpusInfo, scan
+from harness.text.sources import Source
+
+
+@dataclasses.dataclass
+class Resolver:
+    """Turns entries into run configs; mistakes go to ``problems``.
+
+    ``entries`` are all experiments and searches by name (for `extends`), ``base_dir`` is the
+    folder that `data.file` is relative to.
+    """
+
+    defaults: Layer
+    entries: Mapping[str, Node]
+    overrides: Sequence[tuple[str, Node]]
+    base_dir: Path
+    problems: Problems
+    _corpora: dict[tuple[Source, str, int], CorpusInfo | str] = dataclasses.field(
+        default_factory=dict
+    )
+
+    def sections(self, name: str) -> dict[str, Node]:
+        """An entry's layers up to its own: defaults, what it extends, its own sections."""
+        merged = dict(self.defaults)
+        for node in self._chain(name):
+            merged = merge(merged, run_layer(node))
+        return merged
+
+    def _chain(self, name: str) -> list[Node]:
+        """The entry and what it extends, the furthest first; tells unknown names and loops."""
+        chain: list[Node] = []
+        seen = {name}
+        node = self.entries[name]
+        while True:
+            chain.append(node)
+            extends = node.entries().get("extends")
+            if extends is None or extends.value is None:
+                break
+            parent = extends.value
+            if not isinstance(parent, str) or parent not in self.entries:
+                self.problems.at(extends, unknown_name("entry", parent, list(self.entries)))
+                break
+            if parent in seen:
+                self.problems.at(extends, f"extends goes round in a circle through {parent}")
+                break
+            seen.add(parent)
+            node = self.entries[parent]
+        return chain[::-1]
+
+    def runs(
+        self, name: str, path: str, expansion: Expansion, overrides: Layer
+    ) -> Iterator[DeclaredRun]:
+        """The valid runs of an experiment, in the order of its points."""
+        base, place = self.sections(name), self.entries[name]
+        for point in points(expansion):
+            layers = merge(base, point_layer(point.settings))
+            layers = merge(layers, _seed_layer(layers, point))
+            resolved = self.config(merge(layers, overrides), path, place)
+            if resolved is not None:
+                config, corpus = resolved
+                yield DeclaredRun(
+                    name=run_name(name, point),
+                    experiment=name,
+                    group=group_name(name, point),
+                    point=point.swept(),
+                    seed_index=point.seed_index,
+                    config=config,
+                    corpus=corpus,
+                )
+
+    def config(self, layers: Layer, path: str, place: Node) -> tuple[RunConfig, CorpusInfo] | None:
+        """The run config of merged layers with its corpus, or None after telling what is wrong."""
+        root = Node(dict(layers), place.line, place.column, path, place.key_line, place.key_column)
+        entry = Entry(path, root)
+        try:
+            config = RunConfig.model_validate(root.plain())
+        except ValidationError as error:
+            self.problems.validation(error, RunConfig, entry)
+            return None
+        corpus = self._corpus(config.data)
+        message = corpus if isinstance(corpus, str) else _misfit(config, corpus)
+        if message is not None or isinstance(corpus, str):
+            finding = Finding(("data", config.data.source), message or "")
+            self.problems.finding(finding, entry)
+            return None
+        return self._sized(config, corpus, entry)
+
+    def _sized(
+        self, config: RunConfig, corpus: CorpusInfo, entry: Entry
+    ) -> tuple[RunConfig, CorpusInfo] | None:
+        """The config with its vocabulary's size filled in."""
+        needed, given = corpus.tokenizer.vocab_size, config.model.vocab_size
+        if given is not None and given < needed:
+            message = f"must be at least the tokenizer's {needed:,}, got {given:,}"
+            self.problems.finding(Finding(("model", "vocab_size"), message), entry)
+            return None
+        try:
+            return config.with_vocab_size(needed), corpus
+        except ValidationError as error:
+            model = Entry(f"{entry.path}.model", locate(entry.node, ("model",))[0])
+            self.problems.validation(error, type(config.model), model)
+            return None
+
+    def _corpus(self, data: DataConfig) -> CorpusInfo | str:
+        key = (self.source(data), data.tokenizer, data.repeat)
+        if key not in self._corpora:
+            try:
+                self._corpora[key] = scan(*key)
+            except CorpusError as error:
+                self._corpora[key] = str(error)
+        return self._corpora[key]
+
+    def source(self, data: DataConfig) -> Source:
+        """Where a run's text comes from, files as absolute paths."""
+        value = str(getattr(data, data.source))
+        if data.source == "file":
+            value = str((self.base_dir / value).resolve())
+        return Source(data.source, value)  # type: ignore[arg-type]
+
+
+def _seed_layer(layers: Layer, point: Point) -> Layer:
+    """The seeds of a point: the listed ones, or its index added to both."""
+    if point.seed_index is None or point.seed_values:
+        return point_layer(point.seed_values)
+    defaults = SeedConfig().model_dump()
+    given = layers["seed"].entries() if "seed" in layers else {}
+    shifted = []
+    for key, default in defaults.items():
+        node = given.get(key, Node(default, path=f"seed.{key}"))
+        if isinstance(node.value, int) and not isinstance(node.value, bool):
+            node = node.with_value(node.value + point.seed_index)
+        shifted.append((f"seed.{key}", node))
+    return point_layer(shifted)
+
+
+def _misfit(config: RunConfig, corpus: CorpusInfo) -> str | None:
+    needed = config.train.seq_len + 2
+    if corpus.num_tokens >= needed:
+        return None
+    return (
+        f"has {corpus.num_tokens} tokens; train.seq_len {show(config.train.seq_len)} "
+        f"needs at least {needed} (seq_len + 2)"
+    )

@@ -1,0 +1,92 @@
+"""An entry under `searches:` to its base run config and its search."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+
+from pydantic import ValidationError
+
+from harness.spec.distributions import Value
+from harness.spec.entries import Resolver
+from harness.spec.expand import known_paths
+from harness.spec.layers import RUN_KEYS, Layer, merge, point_layer
+from harness.spec.nodes import Node
+from harness.spec.problems import Entry, Problems, locate
+from harness.spec.search import SearchConfig
+from harness.spec.space import check_paths
+from harness.spec.sweep_file import Search
+from harness.spec.wording import Finding, unknown_name
+
+SEARCH_KEYS = (*RUN_KEYS, "extends", *SearchConfig.model_fields)
+
+
+@dataclasses.dataclass
+class SearchReader:
+    """Builds searches with what they share: the resolver and each other's names."""
+
+    resolver: Resolver
+    names: Collection[str]
+    problems: Problems
+
+    def read(self, name: str, node: Node) -> Search | None:
+        """The search, or None after telling what is wrong with it."""
+        rest = {
+            key: child for key, child in node.entries().items() if key in SearchConfig.model_fields
+        }
+        entry = Entry(node.path, node.with_value(rest))
+        try:
+            config = SearchConfig.model_validate(entry.node.plain())
+        except ValidationError as error:
+            self.problems.validation(error, SearchConfig, entry)
+            return None
+        findings = [
+            Finding(*found, on_key=True) for found in check_paths(config.space, known_paths())
+        ]
+        findings += [
+            Finding(location, unknown_name("search", other, list(self.names)))
+            for location, other in config.compared_with()
+            if other not in self.names or other == name
+        ]
+        for finding in findings:
+            self.problems.finding(finding, entry)
+        return None if findings else self._with_base(name, node, config)
+
+    def _with_base(self, name: str, node: Node, config: SearchConfig) -> Search | None:
+        """The search with the run config of its first point, every other point tried too."""
+        overrides = self._overrides(name, config)
+        base = None
+        layers = self.resolver.sections(name)
+        for probe in config.probes():
+            blamed = locate(node, probe.location)[0]
+            point = point_layer(
+                (path, _as_node(blamed, value)) for path, value in probe.point.items()
+            )
+            found = self.resolver.config(merge(merge(layers, point), overrides), node.path, node)
+            base = base or found
+        if base is None:
+            return None
+        description = layers.get("description", Node("")).value
+        return Search(name, str(description), *base, config)
+
+    def _overrides(self, name: str, config: SearchConfig) -> Layer:
+        clashing = [(p, n) for p, n in self.resolver.overrides if p in config.space.paths]
+        for _, node in clashing:
+            self.problems.at(node, f"searches.{name} searches this path; change its space")
+        return point_layer(o for o in self.resolver.overrides if o not in clashing)
+
+
+def _as_node(place: Node, value: Value) -> Node:
+    """A value of the space, standing where the space says it."""
+    if isinstance(value, tuple):
+        return place.with_value(tuple(place.with_value(item) for item in value))
+    return place.with_value(value)
+
+
+def entries_by_name(
+    experiments: Mapping[str, Node], searches: Mapping[str, Node], problems: Problems
+) -> dict[str, Node]:
+    """All entries by name; a search with the name of an experiment is a mistake."""
+    for name in experiments.keys() & searches.keys():
+        problems.at(searches[name], f"{name!r} is the name of an experiment already", key=True)
+    return {**searches, **experiments}

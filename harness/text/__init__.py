@@ -1,0 +1,1 @@
+"""Text to token ids: tokenizers, sources and corpora, with the standard library alone."""

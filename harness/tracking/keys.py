@@ -1,0 +1,88 @@
+"""The names under which runs are recorded in MLflow: a contract, so each is written once, here.
+
+Tags and states are those of the design's section "What a run leaves in MLflow"; `METRICS` says
+where on the step axis each metric is recorded. Plain text: nothing here imports MLflow.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+# Tags of every record.
+KIND = "harness.kind"
+SWEEP = "harness.sweep"
+EXPERIMENT = "harness.experiment"
+STATE = "harness.state"
+RECORD_VERSION = "harness.record_version"
+ALIASES = "harness.aliases"
+WRITER = "harness.writer"
+
+# Tags of runs alone; a group and a search have none of these.
+FINGERPRINT = "harness.fingerprint"
+GROUP = "harness.group"
+ENGINE = "harness.engine"
+EXPECT = "harness.expect"
+SUPERSEDED_BY = "harness.superseded_by"
+DETERMINISTIC = "harness.deterministic"
+DIVERGED_AT = "harness.diverged_at"
+ERROR = "harness.error"
+DEVICE = "harness.device"
+THREADS = "harness.threads"
+
+# Tags that say where a run was made.
+PYTHON = "harness.python"
+TORCH = "harness.torch"
+MLFLOW = "harness.mlflow"
+VERSION = "harness.version"
+GIT_COMMIT = "harness.git_commit"
+GIT_DIRTY = "harness.git_dirty"
+HOST = "harness.host"
+CPU = "harness.cpu"
+PLATFORM = "harness.platform"
+
+# A tag of MLflow's "Default" experiment: the folder that artifact paths were written for.
+HOME = "harness.home"
+
+# MLflow's own tags.
+RUN_NAME = "mlflow.runName"
+PARENT_RUN_ID = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+USER = "mlflow.user"
+SOURCE_NAME = "mlflow.source.name"
+SOURCE_TYPE = "mlflow.source.type"
+SOURCE_COMMIT = "mlflow.source.git.commit"
+EXPERIMENT_KIND = "mlflow.experimentKind"
+VIEW_NAME = "harness"
+VIEW = f"mlflow.sharedViewState.{VIEW_NAME}"
+
+THIS_RECORD_VERSION = "1"
+
+Kind = Literal["run", "group", "search"]
+EndState = Literal["finished", "diverged", "pruned", "failed", "killed"]
+
+RUNNING = "running"
+DONE_STATES = frozenset({"finished", "diverged"})
+STATUS_OF_STATE: dict[EndState, str] = {
+    "finished": "FINISHED",
+    "diverged": "FINISHED",
+    "pruned": "FINISHED",
+    "failed": "FAILED",
+    "killed": "KILLED",
+}
+
+EXPECT_PASSED = "passed"
+EXPECT_FAILED = "failed"
+EXPECT_NONE = "none"
+
+TRAIN_LOSS = "train/loss"
+TRAIN_PERPLEXITY = "train/perplexity"
+NEXT_TOKEN_ACCURACY = "eval/next_token_accuracy"
+
+METRICS: dict[str, Literal["every step", "last step"]] = {
+    TRAIN_LOSS: "every step",
+    TRAIN_PERPLEXITY: "last step",
+    NEXT_TOKEN_ACCURACY: "last step",
+}
+
+CHECKPOINTS_DIR = "checkpoints"
+TRACEBACK_FILE = "traceback.txt"

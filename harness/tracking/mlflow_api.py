@@ -1,0 +1,105 @@
+"""The one door to MLflow: everything of it that this package uses comes from here.
+
+Importing MLflow has effects that must be decided first: telemetry is on by default, its loggers
+print, and the libraries below it warn about each other. So this module sets them right, imports
+MLflow (1.9 s of CPU: import this module only where a store is really used), and turns MLflow's
+exceptions into one sentence for the user.
+
+Telemetry is off unless the user turned it on: `MLFLOW_DISABLE_TELEMETRY` stays as they set it, and
+`DO_NOT_TRACK=false` counts as permission. MLflow itself heeds only `DO_NOT_TRACK=true`, not `1`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from harness.errors import StoreError, shorten
+
+
+def telemetry_setting(environ: Mapping[str, str]) -> str:
+    """What `MLFLOW_DISABLE_TELEMETRY` should be, given what the user set."""
+    permitted = environ.get("DO_NOT_TRACK", "").lower() in ("false", "0")
+    return environ.get("MLFLOW_DISABLE_TELEMETRY", "false" if permitted else "true")
+
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = telemetry_setting(os.environ)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import mlflow
+    from mlflow import MlflowClient
+    from mlflow.entities import (
+        Dataset,
+        DatasetInput,
+        Experiment,
+        InputTag,
+        Metric,
+        Param,
+        Run,
+        RunTag,
+        ViewType,
+    )
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+for _name, _level in (("mlflow", logging.ERROR), ("alembic", logging.ERROR)):
+    logging.getLogger(_name).setLevel(_level)
+# It prints the traceback of every failed SQL statement before raising: the user gets our sentence.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+__all__ = [
+    "Dataset",
+    "DatasetInput",
+    "Experiment",
+    "InputTag",
+    "Metric",
+    "MlflowClient",
+    "MlflowException",
+    "Param",
+    "Run",
+    "RunTag",
+    "ViewType",
+    "get_artifact_repository",
+    "mlflow",
+    "redacted",
+    "telemetry_setting",
+    "told",
+]
+
+
+@contextlib.contextmanager
+def told(uri: str, doing: str) -> Iterator[None]:
+    """Turn what MLflow raises while `doing` something to the store at `uri` into a StoreError."""
+    try:
+        yield
+    except MlflowException as error:
+        raise StoreError(_sentence(uri, doing, str(error))) from error
+
+
+def redacted(uri: str) -> str:
+    """`uri` without its password: what may stand in a message or in a log."""
+    password = _password(uri)
+    return uri.replace(f":{password}@", ":***@") if password else uri
+
+
+def _password(uri: str) -> str | None:
+    try:
+        return urlsplit(uri).password
+    except ValueError:
+        return None
+
+
+def _sentence(uri: str, doing: str, message: str) -> str:
+    if "database is locked" in message:
+        reason = "another program has locked it; close that program, or wait and run again"
+    else:
+        password = _password(uri)
+        if password:
+            message = message.replace(password, "***")
+        reason = shorten(message.strip().partition("\n")[0], 300)
+    return f"{redacted(uri)}: cannot {doing}: {reason}"

@@ -1,0 +1,230 @@
+"""The SQLite database of a local store: made whole or not at all, and looked at before use.
+
+MLflow creates its schema in place, in some sixty steps without lock or transaction: of eight
+processes that start at once seven crash, and a kill in the middle can ruin the file for good. Here
+one process, under a file lock, builds the database under a temporary name in the same folder, sets
+what MLflow leaves out (WAL, planner statistics, the folder that artifact paths belong to) and
+renames it into place. What a killed creation left is removed by the next one.
+
+An existing file is never overwritten, and its schema is never migrated without being asked: MLflow
+would do so by itself when tables are missing. WAL with synchronous=NORMAL may lose the last commits
+when the power fails, never at a kill; a run of 200 steps costs 32 ms so, 57 ms with the defaults.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy
+from filelock import FileLock, Timeout
+
+from harness.errors import StoreError
+from harness.tracking import keys, relocation, statistics
+from harness.tracking.mlflow_api import MlflowClient, MlflowException, mlflow, told
+
+BUSY_TIMEOUT_MS = 20_000
+CREATION_TIMEOUT_S = 120
+LOOK_TIMEOUT_S = 3
+
+
+def sqlite_uri(database: Path) -> str:
+    """The tracking URI of a database file, with what a URI cannot hold escaped."""
+    url = sqlalchemy.URL.create("sqlite", database=str(database))
+    return url.render_as_string(hide_password=False)
+
+
+def ensure_database(database: Path) -> None:
+    """Create the database unless it is there; safe against other processes and kills."""
+    if _is_there(database):
+        return
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(database.with_name(f".{database.name}.lock"), timeout=CREATION_TIMEOUT_S):
+            if not _is_there(database):
+                _create(database)
+    except Timeout as error:
+        raise StoreError(
+            f"{database}: another process has been creating it for {CREATION_TIMEOUT_S} s"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"{database}: the store cannot be created: {reason}") from error
+    except (sqlite3.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise StoreError(f"{database}: the store cannot be created: {error}") from error
+
+
+def open_client(database: Path) -> MlflowClient:
+    """A client on an existing database, checked first; raises StoreError, changes no schema."""
+    _look(database)
+    uri = sqlite_uri(database)
+    _tune_connections(str(database))
+    with told(uri, "open the store"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
+        try:
+            return MlflowClient(tracking_uri=uri)
+        except MlflowException as error:
+            if "out-of-date database schema" in str(error):
+                raise StoreError(_schema_differs(database, _revision(database))) from error
+            raise
+
+
+def _is_there(database: Path) -> bool:
+    """An empty file is what `touch`, or a program stopped at once, leaves: nothing to lose."""
+    return database.is_dir() or (database.is_file() and database.stat().st_size > 0)
+
+
+def _create(database: Path) -> None:
+    building = database.with_name(f".{database.name}.building")
+    _remove(building)
+    try:
+        _build_schema(building, database.parent)
+        _finish(building, database.parent)
+        _set_aside_sidecars(database)
+        building.replace(database)
+    finally:
+        _remove(building)
+
+
+def _build_schema(building: Path, home: Path) -> None:
+    """MLflow's own schema, in a file that nobody else reads: 0.7 s without fsync, 1.1 s with."""
+    uri = sqlite_uri(building)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        pragmas = ("synchronous = OFF", "journal_mode = MEMORY")
+        with told(uri, "create the store"), _connected_with(building, pragmas):
+            SqlAlchemyStore(uri, home.as_uri()).engine.dispose()
+
+
+def _finish(building: Path, home: Path) -> None:
+    connection = sqlite3.connect(building)
+    try:
+        statistics.plant(connection)
+        relocation.write_home(connection, home)
+        connection.commit()
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+    with building.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _set_aside_sidecars(database: Path) -> None:
+    """A journal without its database would be replayed into the new one; it is kept by name."""
+    for suffix in ("-wal", "-journal"):
+        sidecar = database.with_name(database.name + suffix)
+        if sidecar.exists():
+            sidecar.replace(database.with_name(f"{database.name}{suffix}.orphan"))
+    database.with_name(f"{database.name}-shm").unlink(missing_ok=True)
+
+
+def _remove(building: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        building.with_name(building.name + suffix).unlink(missing_ok=True)
+
+
+def _look(database: Path) -> None:
+    """Tell what is wrong with a file before MLflow opens (and perhaps migrates) it."""
+    try:
+        with contextlib.closing(sqlite3.connect(database, timeout=LOOK_TIMEOUT_S)) as connection:
+            query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+            tables = {row[0] for row in connection.execute(query)}
+            revision = _read_revision(connection, tables)
+            if revision is None:
+                raise StoreError(f"{database}: is a SQLite database, but not a store of MLflow")
+            if not _mlflow_tables() <= tables:
+                raise StoreError(_schema_differs(database, revision))
+            statistics.plant(connection)
+            relocation.mend(connection, database.parent)
+            connection.commit()
+    except sqlite3.Error as error:
+        raise StoreError(_cannot_read(database, error)) from error
+
+
+def _cannot_read(database: Path, error: sqlite3.Error) -> str:
+    if "locked" in str(error) or "busy" in str(error):
+        return f"{database}: another program has locked it; close that program and run again"
+    if "not a database" in str(error) or "malformed" in str(error):
+        return (
+            f"{database}: is not a readable SQLite database ({error}); it was left as it is: "
+            "move it away, or name another store with --tracking-uri"
+        )
+    return f"{database}: cannot be opened: {error}"
+
+
+def _mlflow_tables() -> set[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
+        import mlflow.store.tracking.sqlalchemy_store
+        from mlflow.store.db.base_sql_model import Base
+    return set(Base.metadata.tables)
+
+
+def _revision(database: Path) -> str:
+    with contextlib.closing(sqlite3.connect(database, timeout=LOOK_TIMEOUT_S)) as connection:
+        return _read_revision(connection, {"alembic_version"}) or "none"
+
+
+def _read_revision(connection: sqlite3.Connection, tables: set[str]) -> str | None:
+    if "alembic_version" not in tables:
+        return None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else None
+
+
+def _schema_differs(database: Path, revision: str) -> str:
+    """The message for a schema of another MLflow: whether to upgrade the store or MLflow."""
+    from alembic.script import ScriptDirectory
+
+    folder = Path(mlflow.__file__).parent / "store" / "db_migrations"
+    known = {script.revision for script in ScriptDirectory(str(folder)).walk_revisions()}
+    head = f"{database}: its schema (revision {revision}) is"
+    if revision in known:
+        command = f"mlflow db upgrade '{sqlite_uri(database)}'"
+        return (
+            f"{head} older than that of MLflow {mlflow.__version__}; back the file up, "
+            f"then type: {command}"
+        )
+    return (
+        f"{head} not known to MLflow {mlflow.__version__}: a newer MLflow wrote it; install that "
+        "version, or name another store with --tracking-uri"
+    )
+
+
+@functools.lru_cache(maxsize=None)
+def _tune_connections(database: str) -> None:
+    """Have every later connection of this process to `database` opened with our settings."""
+    pragmas = ("synchronous = NORMAL", f"busy_timeout = {BUSY_TIMEOUT_MS}")
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _setter(database, pragmas))
+
+
+@contextlib.contextmanager
+def _connected_with(database: Path, pragmas: tuple[str, ...]) -> Iterator[None]:
+    listener = _setter(str(database), pragmas)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", listener)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", listener)
+
+
+def _setter(database: str, pragmas: tuple[str, ...]) -> object:
+    """A listener for new connections; those to other databases (Optuna's) are left alone."""
+
+    def on_connect(connection: object, _record: object) -> None:
+        if not isinstance(connection, sqlite3.Connection):
+            return
+        row = connection.execute("PRAGMA database_list").fetchone()
+        if row[2] and Path(row[2]) == Path(database):
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+
+    return on_connect

@@ -1,0 +1,184 @@
+"""Opening the store that runs are recorded in: a local SQLite file, or any MLflow tracking URI.
+
+Nothing set means the default store under the current directory, `mlruns/mlflow.db`, created when
+first needed, with a relative link `mlflow.db` to it beside `mlruns/`, because that is the file
+which a bare `mlflow ui` opens. Whatever is wrong with a store is a StoreError, one sentence that
+names the store; nothing is overwritten, migrated, or created by a command that only reads.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+import ssl
+import urllib.error
+import urllib.request
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import sqlalchemy
+
+from harness.errors import StoreError
+from harness.tracking import sqlite_store, statistics
+from harness.tracking.lock import DEFAULT_DATABASE
+from harness.tracking.mlflow_api import MlflowClient, redacted, told
+
+STORE_FOLDER = "mlruns"
+CONNECT_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store.
+
+    ``state_dir`` is the ``mlruns`` folder of the current directory, where locks (``.state``) and
+    caches (``.cache``) lie, for remote stores too. ``database`` is the SQLite file of a local
+    store. ``note`` is what the user should be told, if anything.
+    """
+
+    uri: str
+    client: MlflowClient
+    state_dir: Path
+    database: Path | None = None
+    note: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is a SQLite file, so that its artifacts may be reached by path."""
+        return self.database is not None
+
+    @property
+    def is_server(self) -> bool:
+        """Whether an MLflow server stands between, which decides where artifacts go."""
+        return self.uri.startswith(("http:", "https:"))
+
+
+def open_store(
+    tracking_uri: str | None = None, directory: Path | None = None, create: bool = True
+) -> Store:
+    """Open the store at `tracking_uri`, else at `MLFLOW_TRACKING_URI`, else the default one.
+
+    With `create`, a SQLite store that is missing is made; without, that is an error and nothing
+    is written. Raises StoreError.
+    """
+    directory = (directory or Path.cwd()).resolve()
+    state_dir = directory / STORE_FOLDER
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or None
+    default = state_dir / DEFAULT_DATABASE
+    database = default if uri is None else _sqlite_path(uri, directory)
+    if database is None:
+        assert uri is not None
+        return Store(uri, _open_remote(uri), state_dir)
+    if create:
+        sqlite_store.ensure_database(database)
+    elif not database.exists():
+        raise StoreError(f"no store at {_shown(database, directory)}: run `harness run FILE` first")
+    client = sqlite_store.open_client(database)
+    note = _ensure_link(directory, database) if create and database == default else ""
+    return Store(sqlite_store.sqlite_uri(database), client, state_dir, database, note)
+
+
+def refresh_statistics(store: Store) -> None:
+    """Tell SQLite's planner how much the store holds now, after a sweep (3 ms)."""
+    if store.database is None:
+        return
+    try:
+        statistics.refresh(store.database)
+    except sqlite3.Error as error:
+        raise StoreError(f"{store.database}: its statistics cannot be written: {error}") from error
+
+
+def _sqlite_path(uri: str, directory: Path) -> Path | None:
+    """The file that a `sqlite:` URI names, None for a URI of another kind."""
+    if not uri.startswith("sqlite"):
+        return None
+    try:
+        name = sqlalchemy.make_url(uri).database
+    except sqlalchemy.exc.ArgumentError as error:
+        raise StoreError(f"{uri}: is not a tracking URI; write sqlite:///PATH") from error
+    if not name or name == ":memory:" or uri.startswith("sqlite:///file:"):
+        raise StoreError(f"{uri}: names no file; write sqlite:///PATH")
+    return (directory / name).resolve()
+
+
+def _shown(database: Path, directory: Path) -> str:
+    return str(database.relative_to(directory) if database.is_relative_to(directory) else database)
+
+
+def _open_remote(uri: str) -> MlflowClient:
+    """A client that has answered once, so that a wrong address is told at once: left to itself,
+    MLflow tries a server for four minutes and a database for two."""
+    scheme = urlsplit(uri).scheme
+    if scheme in ("", "file"):
+        raise StoreError(
+            f"{uri}: MLflow no longer keeps runs in a folder of files; write sqlite:///PATH "
+            "or the address of a server"
+        )
+    if scheme in ("http", "https"):
+        _reach_server(uri)
+    elif "databricks" not in scheme:
+        _reach_database(uri)
+    with told(uri, "open the store"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def _reach_server(uri: str) -> None:
+    """Any answer will do, also a refusal: what it means, MLflow finds out with its own login."""
+    parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
+    address = urlunsplit((parts.scheme, host, parts.path.rstrip("/") + "/health", "", ""))
+    try:
+        urllib.request.urlopen(address, timeout=CONNECT_TIMEOUT_S).close()
+    except urllib.error.HTTPError as answer:
+        answer.close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        if not isinstance(reason, ssl.SSLError):
+            message = f"{redacted(uri)}: no MLflow server answers there: {reason}"
+            raise StoreError(message) from error
+
+
+def _reach_database(uri: str) -> None:
+    try:
+        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+        engine.connect().close()
+    except ImportError as error:
+        message = f"{redacted(uri)}: its database driver is not installed ({error})"
+        raise StoreError(message) from error
+    except sqlalchemy.exc.ArgumentError as error:
+        known = "sqlite:///PATH, http://HOST:PORT, postgresql://..., mysql://..., mssql://..."
+        message = f"{redacted(uri)}: is not a tracking URI; use one of {known}"
+        raise StoreError(message) from error
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        raise StoreError(f"{redacted(uri)}: cannot connect: {reason}") from error
+
+
+def _ensure_link(directory: Path, database: Path) -> str:
+    """Have `./mlflow.db` lead to the store; when it cannot, the command that shows the store."""
+    link = directory / DEFAULT_DATABASE
+    try:
+        if not os.path.lexists(link):
+            link.symlink_to(Path(STORE_FOLDER) / DEFAULT_DATABASE)
+    except FileExistsError:
+        return _link_note(link, database)  # another process was faster
+    except OSError as error:
+        return f"./{link.name} cannot be linked ({error.strerror}); {_ui_command(database)}"
+    return _link_note(link, database)
+
+
+def _link_note(link: Path, database: Path) -> str:
+    if link.resolve() == database:
+        return ""
+    return f"./{link.name} is not this store and was left alone; {_ui_command(database)}"
+
+
+def _ui_command(database: Path) -> str:
+    uri = shlex.quote(sqlite_store.sqlite_uri(database))
+    return f"to see the runs: mlflow ui --backend-store-uri {uri}"

@@ -1,0 +1,1 @@
+"""How runs are trained: engines, optimizers and the state that they advance."""
