@@ -165,9 +165,18 @@ class Range(_Distribution):
         steps = f" in steps of {show(self.step)}" if self.step is not None else ""
         return f"{whole}between {show(self.low)} and {show(self.high)}{steps}"
 
+    @property
+    def first(self) -> Value:
+        """The value that stands for the parameter while another one is tried."""
+        return self.low
+
     def ends(self) -> tuple[tuple[tuple[str | int, ...], Value], ...]:
         """The two values between which all others lie, each with the keys that lead to it."""
         return ((("low",), self.low), (("high",), self.high))
+
+    def keys_of(self, value: Value) -> tuple[str | int, ...]:
+        """The keys that lead to `value`: none when it lies between the ends."""
+        return ("low",) if value == self.low else ("high",) if value == self.high else ()
 
 
 class Choices(_Distribution):
@@ -185,11 +194,13 @@ class Choices(_Distribution):
     def _refusals(self) -> Iterator[Refusal]:
         if not self.choices:
             yield Refusal(("choices",), "must have at least one value, got an empty list")
+        seen: dict[Value, int] = {}
         for place, value in enumerate(self.choices):
             # Plain equality, as Optuna finds a choice: it cannot tell 1 from true.
-            first = self.choices[self.choices.index(value)]
-            if self.choices.index(value) < place:
-                message = f"{show(value)} is there already (as {show(first)}): choices must differ"
+            first = seen.setdefault(value, place)
+            if first < place:
+                known = show(self.choices[first])
+                message = f"{show(value)} is there already (as {known}): choices must differ"
                 yield Refusal(("choices", place), message)
 
     def contains(self, value: Value) -> bool:
@@ -200,9 +211,18 @@ class Choices(_Distribution):
         """What may be enqueued, for an error message."""
         return f"one of {', '.join(map(show, self.choices))}"
 
+    @property
+    def first(self) -> Value:
+        """The value that stands for the parameter while another one is tried."""
+        return self.choices[0]
+
     def ends(self) -> tuple[tuple[tuple[str | int, ...], Value], ...]:
         """Every choice, each with the keys that lead to it."""
         return tuple((("choices", place), value) for place, value in enumerate(self.choices))
+
+    def keys_of(self, value: Value) -> tuple[str | int, ...]:
+        """The keys that lead to `value`, which is one of the choices."""
+        return ("choices", self.choices.index(value))
 
 
 Distribution = Range | Choices

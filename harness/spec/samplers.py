@@ -120,7 +120,7 @@ class CmaEs(SamplerConfig):
 
 
 class GP(SamplerConfig):
-    """Gaussian process with the expected improvement of its logarithm (Ament et al. 2023)."""
+    """Gaussian process with the logarithm of the expected improvement (Ament et al. 2023)."""
 
     optuna_class = "GPSampler"
     left_out = {

@@ -8,7 +8,7 @@ file is left to the loader, which calls `harness.spec.space.check_paths`, tries 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -119,7 +119,7 @@ class SearchConfig(BaseModel):
     parallel: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1, description="trials that are asked at once and trained in lock-step"
     )
-    enqueue: Annotated[tuple[dict[str, Choice], ...], Field(max_length=10_000)] = Field(
+    enqueue: Annotated[tuple[dict[str, Choice], ...], Field(max_length=1000)] = Field(
         (), description="points that are tried first; what they leave open is sampled"
     )
     report_every: Count = Field(
@@ -261,10 +261,13 @@ class SearchConfig(BaseModel):
 
     def probes(self) -> Iterator[Probe]:
         """The points that must be valid runs, located from the search: see `Space.probes`."""
-        for location, point in ((probe.location, probe.point) for probe in self.space.probes()):
-            yield Probe(("space", *location), point)
-        for place, point in enumerate(self.enqueue):
-            yield Probe(("enqueue", place), self.space.complete(point))
+        for probe in self.space.probes():
+            yield Probe(("space", *probe.location), probe.point, _in_space(probe.origins))
+        for place, given in enumerate(self.enqueue):
+            point = self.space.complete(given)
+            origins = _in_space(self.space.origins(point))
+            origins |= {path: ("enqueue", place, path) for path in given}
+            yield Probe(("enqueue", place), point, origins)
 
     def compared_with(self) -> tuple[tuple[Location, str], ...]:
         """The searches that claims name, each with where: the loader checks that they exist."""
@@ -273,6 +276,10 @@ class SearchConfig(BaseModel):
             for place, claim in enumerate(self.expect)
             if isinstance(claim, BetterThan)
         )
+
+
+def _in_space(origins: Mapping[str, Location]) -> dict[str, Location]:
+    return {path: ("space", *location) for path, location in origins.items()}
 
 
 def _is_uncut(values: Range) -> bool:

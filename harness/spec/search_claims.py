@@ -18,7 +18,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 from harness.errors import show
-from harness.spec.distributions import Choice, Choices, Number, Value
+from harness.spec.distributions import Choice, Choices, Number, Value, same
 from harness.spec.refusals import Refusal, raise_refusals, unknown_keys
 from harness.spec.space import Space
 from harness.spec.wording import unknown_name
@@ -72,7 +72,7 @@ class BestClaim(_Claim):
     def holds(self, observed: Value) -> bool:
         """Whether it holds of the best trial's value or setting (null: not set in that trial)."""
         if self.comparison == "equals":
-            return observed == self.equals
+            return same(observed, self.equals)
         if isinstance(observed, bool) or not isinstance(observed, int | float):
             return False
         if self.between is not None:

@@ -24,10 +24,15 @@ from harness.spec.wording import Location, unknown_name
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """A point of the space that must make a valid run config, and the key that is to blame."""
+    """A point of the space that must make a valid run config.
+
+    `location` is the value that is tried, `origins` where each value of the point was written: a
+    value that is wrong in every point is then told once, at its own place.
+    """
 
     location: Location
     point: Mapping[str, Value]
+    origins: Mapping[str, Location]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Space:
         full = dict(point)
         for parameter in self.parameters:
             if parameter.path not in full and parameter.is_active(full):
-                full[parameter.path] = parameter.values.ends()[0][1]
+                full[parameter.path] = parameter.values.first
         return full
 
     def probes(self) -> Iterator[Probe]:
@@ -63,7 +68,15 @@ class Space:
             given = {path: wanted[0] for path, wanted in parameter.conditions.items()}
             for keys, value in parameter.values.ends():
                 point = self.complete({**given, parameter.path: value})
-                yield Probe(parameter.location(*keys), point)
+                yield Probe(parameter.location(*keys), point, self.origins(point))
+
+    def origins(self, point: Mapping[str, Value]) -> dict[str, Location]:
+        """Where in the space each value of a point is written: an end of its range, or a choice."""
+        return {
+            parameter.path: parameter.location(*parameter.values.keys_of(point[parameter.path]))
+            for parameter in self.parameters
+            if parameter.path in point and parameter.is_active(point)
+        }
 
     def refusals_of(self, point: Mapping[str, Value]) -> Iterator[Refusal]:
         """What in an enqueued, possibly partial point lies outside the space, by path."""

@@ -1,0 +1,1 @@
+"""What runs leave in MLflow: the only package that imports it."""

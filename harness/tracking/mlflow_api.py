@@ -28,6 +28,9 @@ def telemetry_setting(environ: Mapping[str, str]) -> str:
 
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = telemetry_setting(os.environ)
+# Only `cli` prints: no "View run at ..." at the end of each run, no progress bar an artifact.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -77,7 +80,8 @@ def told(uri: str, doing: str) -> Iterator[None]:
     """Turn what MLflow raises while `doing` something to the store at `uri` into a StoreError."""
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
+        # The HTTP library's errors are OSErrors, and so are those of a full disk.
         raise StoreError(_sentence(uri, doing, str(error))) from error
 
 

@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
 import sqlite3
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import sqlalchemy
 from filelock import FileLock, Timeout
 
 from harness.errors import StoreError
-from harness.tracking import keys, relocation, statistics
+from harness.tracking import relocation, statistics
 from harness.tracking.mlflow_api import MlflowClient, MlflowException, mlflow, told
 
 BUSY_TIMEOUT_MS = 20_000
@@ -100,7 +101,7 @@ def _build_schema(building: Path, home: Path) -> None:
 
         pragmas = ("synchronous = OFF", "journal_mode = MEMORY")
         with told(uri, "create the store"), _connected_with(building, pragmas):
-            SqlAlchemyStore(uri, home.as_uri()).engine.dispose()
+            SqlAlchemyStore(uri, home.as_uri()).engine.dispose()  # type: ignore[no-untyped-call]
 
 
 def _finish(building: Path, home: Path) -> None:
@@ -163,7 +164,8 @@ def _cannot_read(database: Path, error: sqlite3.Error) -> str:
 def _mlflow_tables() -> set[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
-        import mlflow.store.tracking.sqlalchemy_store
+        # Importing the store is what declares the tables.
+        importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
         from mlflow.store.db.base_sql_model import Base
     return set(Base.metadata.tables)
 
@@ -199,7 +201,7 @@ def _schema_differs(database: Path, revision: str) -> str:
     )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _tune_connections(database: str) -> None:
     """Have every later connection of this process to `database` opened with our settings."""
     pragmas = ("synchronous = NORMAL", f"busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -216,7 +218,7 @@ def _connected_with(database: Path, pragmas: tuple[str, ...]) -> Iterator[None]:
         sqlalchemy.event.remove(sqlalchemy.Engine, "connect", listener)
 
 
-def _setter(database: str, pragmas: tuple[str, ...]) -> object:
+def _setter(database: str, pragmas: tuple[str, ...]) -> Callable[[object, object], None]:
     """A listener for new connections; those to other databases (Optuna's) are left alone."""
 
     def on_connect(connection: object, _record: object) -> None:

@@ -1,0 +1,46 @@
+"""What an executor is: calls one function on many items and reports what comes back.
+
+Executors know callables and items, never experiments. The function runs anywhere; every callback
+runs in the process that called `run`, one at a time, so that process alone writes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+Emit = Callable[[Any], None]
+Function = Callable[[Any, Emit], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A call that raised, or whose process died: the last line, and the whole traceback."""
+
+    message: str
+    traceback_text: str
+
+
+class Callbacks(Protocol):
+    """What the caller is told, by the item's index."""
+
+    def prepare(self, index: int) -> Any:
+        """The argument for the item, asked right before it is run."""
+
+    def on_event(self, index: int, event: Any) -> None:
+        """The function emitted something."""
+
+    def on_done(self, index: int, result: Any) -> bool:
+        """The function returned, or failed (a `Failure`); False takes no further item."""
+
+
+class Executor(Protocol):
+    """Runs a function over items."""
+
+    def run(self, function: Function, indices: Sequence[int], callbacks: Callbacks) -> None:
+        """Call ``function(callbacks.prepare(i), emit)`` for every index.
+
+        Returns when all are done, or when `on_done` said to stop. An exception of a callback, and
+        a signal, end everything that is running before they travel on.
+        """

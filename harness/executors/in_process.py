@@ -1,0 +1,30 @@
+"""One after the other, in this process."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from functools import partial
+
+from harness.executors.base import Callbacks, Failure, Function
+
+
+class InProcess:
+    """Runs each item here; an exception becomes a `Failure` and the next item follows."""
+
+    def run(self, function: Function, indices: Sequence[int], callbacks: Callbacks) -> None:
+        """See `Executor.run`."""
+        for index in indices:
+            item = callbacks.prepare(index)
+            try:
+                result = function(item, partial(callbacks.on_event, index))
+            except Exception as error:  # noqa: BLE001 - one run's failure is not the sweep's
+                result = failure(error)
+            if not callbacks.on_done(index, result):
+                return
+
+
+def failure(error: BaseException) -> Failure:
+    """A `Failure` from an exception, with its whole traceback."""
+    lines = traceback.format_exception_only(error)
+    return Failure(lines[-1].strip(), "".join(traceback.format_exception(error)))

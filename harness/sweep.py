@@ -1,0 +1,282 @@
+"""A sweep from its file to its table: load, plan, train what is missing, check every claim.
+
+`run_sweep` is what `harness run` calls, and all of it. The store's sweep lock is held while
+anything may be written, and what a dead process left running is set right first. Claims are
+checked from what the store holds, so they are checked for runs that were skipped too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import NothingMatched
+from harness.executors import executor_for
+from harness.groups import record_group, seed_groups
+from harness.interrupts import installed
+from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs
+from harness.report.claims import ClaimResult, Curve, check_claims
+from harness.results import RunResult, SweepResult
+from harness.schedule import Observer, RunOutcome, Schedule, Unobserved
+from harness.spec.names import selects
+from harness.spec.sweep_file import DeclaredRun, Sweep
+from harness.tracking import keys
+from harness.tracking.environment import environment_tags
+from harness.tracking.experiments import ensure_mlflow_experiment, set_view
+from harness.tracking.lock import hold
+from harness.tracking.read import StoredRun, find_runs, get_run, history
+from harness.tracking.reconcile import mark_dead_runs
+from harness.tracking.recorder import Recorder
+from harness.tracking.store import STORE_FOLDER, Store, open_store, refresh_statistics
+
+
+def plan_sweep(
+    sweep: Sweep,
+    *,
+    tracking_uri: str | None = None,
+    only: Sequence[str] = (),
+    force: bool = False,
+) -> tuple[PlannedRun, ...]:
+    """What `run_sweep` would do, without creating or writing anything.
+
+    Raises NothingMatched when ``only`` selects nothing.
+    """
+    _check_selection(sweep, only)
+    store = _existing_store(tracking_uri)
+    cache_dir = store.state_dir / ".cache" if store else Path.cwd() / STORE_FOLDER / ".cache"
+    stored = find_runs(store) if store else []
+    corpora = Corpora(cache_dir / "corpora", write=False)
+    runs = selected_runs(sweep, only)
+    return tuple(
+        plan_runs(sweep, runs, stored, corpora, force=force, torch_version=_torch_version())
+    )
+
+
+def run_sweep(
+    sweep: Sweep,
+    *,
+    tracking_uri: str | None = None,
+    only: Sequence[str] = (),
+    jobs: int = 1,
+    force: bool = False,
+    fail_fast: bool = False,
+    wait: bool = False,
+    observer: Observer | None = None,
+) -> SweepResult:
+    """Train every selected run that is not done, and check the claims of all of them.
+
+    Args:
+        sweep: from `load_sweep`.
+        tracking_uri: the store; by default `mlruns/mlflow.db` under the current directory.
+        only: globs over names of experiments and runs; empty means all.
+        jobs: 1 trains in this process, more in so many worker processes.
+        force: train again what is done, in new records.
+        fail_fast: start nothing after the first run that fails.
+        wait: wait for another sweep on the store instead of raising.
+        observer: hears what happens.
+
+    Raises:
+        NothingMatched: ``only`` selects nothing.
+        StoreError: the store cannot be opened or written; StoreInUse when another sweep has it.
+        Interrupted: Ctrl-C or SIGTERM, after what was running is recorded as killed.
+    """
+    _check_selection(sweep, only)
+    observer = observer or Unobserved()
+    store = open_store(tracking_uri)
+    if store.note:
+        observer.on_note(store.note)
+    with hold(store.state_dir, store.uri, wait=wait), installed():
+        call = _Call(sweep, store, only, observer)
+        call.plan(force=force)
+        call.train(jobs, fail_fast=fail_fast)
+        return call.finish()
+
+
+def _check_selection(sweep: Sweep, only: Sequence[str]) -> None:
+    searches = [search.name for search in sweep.searches if selects(only, search.name)]
+    if only and not selected_runs(sweep, only) and not searches:
+        names = [e.name for e in sweep.experiments] + [s.name for s in sweep.searches]
+        patterns = " ".join(only)
+        raise NothingMatched(f"--only {patterns} matches no run (there are: {', '.join(names)})")
+
+
+def _existing_store(tracking_uri: str | None) -> Store | None:
+    """The store, or None where the local one has not been made yet."""
+    default = Path.cwd() / STORE_FOLDER / "mlflow.db"
+    with contextlib.suppress(FileNotFoundError):
+        return open_store(tracking_uri, create=False) if _may_exist(tracking_uri, default) else None
+    return None
+
+
+def _may_exist(tracking_uri: str | None, default: Path) -> bool:
+    return tracking_uri is not None or default.exists()
+
+
+def _torch_version() -> str:
+    return importlib.metadata.version("torch")
+
+
+class _Call:
+    """One call of `run_sweep`, with the lock held."""
+
+    def __init__(self, sweep: Sweep, store: Store, only: Sequence[str], observer: Observer) -> None:
+        self.sweep, self.store, self.only, self.observer = sweep, store, only, observer
+        killed = mark_dead_runs(store)
+        if killed:
+            observer.on_note(f"{len(killed)} runs that a dead process left are set right")
+        self.experiment_id = ensure_mlflow_experiment(store, sweep.name, sweep.description)
+        self.recorder = Recorder(store, self.experiment_id, environment_tags())
+        self.stored = find_runs(store)
+        self.planned: list[PlannedRun] = []
+        self.others: list[PlannedRun] = []
+        self.outcomes: Mapping[str, RunOutcome] = {}
+        self._records: dict[str, StoredRun] = {}
+        self._curves: dict[tuple[str, str], Curve] = {}
+
+    def plan(self, *, force: bool) -> None:
+        """Decide what is to be done for the selected runs, and find the others' records."""
+        corpora = Corpora(self.store.state_dir / ".cache" / "corpora", write=True)
+        runs = selected_runs(self.sweep, self.only)
+        chosen = {run.name for run in runs}
+        rest = [run for run in self.sweep.runs if run.name not in chosen]
+        version = _torch_version()
+        self.planned = plan_runs(
+            self.sweep, runs, self.stored, corpora, force=force, torch_version=version
+        )
+        self.others = plan_runs(self.sweep, rest, self.stored, corpora)
+        self.observer.on_plan(self.planned)
+
+    def train(self, jobs: int, *, fail_fast: bool) -> None:
+        """Train what is not done and is not another run's to train."""
+        runs = [run for run in self.planned if run.is_trained]
+        schedule = Schedule(
+            self.sweep.name,
+            self.recorder,
+            self.store.state_dir,
+            self.observer,
+            fail_fast=fail_fast,
+        )
+        if runs:
+            self.outcomes = schedule.execute(runs, executor_for(min(jobs, len(runs))))
+
+    def finish(self) -> SweepResult:
+        """Aliases, groups, claims and the view; then the result."""
+        for run in self.planned:
+            self._share(run)
+        self._record_groups()
+        claims = self._check_claims()
+        results = tuple(self._result(run, claims.get(run.name, ())) for run in self.planned)
+        self._tag_claims(results)
+        set_view(self.store, self.experiment_id, self._differing())
+        refresh_statistics(self.store)
+        searches = tuple(
+            search.name
+            for search in self.sweep.searches
+            if not self.only or selects(self.only, search.name)
+        )
+        return SweepResult(results, searches, self.store.uri, self.experiment_id)
+
+    # which record shows a run
+
+    def _run_id(self, run: PlannedRun) -> str | None:
+        """The record that shows a run: the one trained now, or the one found in the store."""
+        outcome = self.outcomes.get(run.owner or run.name)
+        if outcome is not None:
+            return outcome.run_id
+        return run.stored.run_id if run.stored is not None else None
+
+    def _record(self, run: PlannedRun) -> StoredRun | None:
+        run_id = self._run_id(run)
+        if run_id is None:
+            return None
+        if run_id not in self._records:
+            known = run.stored if run.is_done and run.stored is not None else None
+            self._records[run_id] = known or get_run(self.store, run_id)
+        return self._records[run_id]
+
+    def _share(self, run: PlannedRun) -> None:
+        """List a run's name with the record that it shares, unless the record bears it."""
+        record = self._record(run)
+        if record is None:
+            return
+        own = (record.sweep, record.name) == (self.sweep.name, run.name)
+        names = {(alias.sweep, alias.run) for alias in record.aliases}
+        if not own and (self.sweep.name, run.name) not in names:
+            self.recorder.add_alias(record.run_id, self.sweep.name, run.name)
+            self._records[record.run_id] = get_run(self.store, record.run_id)
+
+    def _curve(self, run_id: str, metric: str = keys.TRAIN_LOSS) -> Curve:
+        key = (run_id, metric)
+        if key not in self._curves:
+            self._curves[key] = history(self.store, run_id, metric)
+        return self._curves[key]
+
+    # after training
+
+    def _record_groups(self) -> None:
+        parents = [
+            run for run in self.stored if run.kind == "group" and run.sweep == self.sweep.name
+        ]
+        every = {run.name: run for run in (*self.planned, *self.others)}
+        touched = seed_groups(self.planned)
+        for name, members in seed_groups([every[run.name] for run in self.sweep.runs]).items():
+            records = [(run, self._record(run)) for run in members]
+            finished = [
+                (run, record)
+                for run, record in records
+                if record is not None and record.state == "finished"
+            ]
+            if name in touched and len(finished) == len(records) > 1:
+                record_group(self.sweep.name, name, finished, parents, self._curve, self.recorder)
+
+    def _check_claims(self) -> dict[str, tuple[ClaimResult, ...]]:
+        experiments = {experiment.name: experiment for experiment in self.sweep.experiments}
+        every = {run.name: run for run in (*self.planned, *self.others)}
+        chosen = {run.name for run in self.planned}
+
+        def curve_of(run: DeclaredRun, metric: str) -> Curve | None:
+            run_id = self._run_id(every[run.name])
+            if run_id is None:
+                return {} if run.name in chosen else None
+            return self._curve(run_id, metric)
+
+        results: dict[str, tuple[ClaimResult, ...]] = {}
+        for experiment in experiments.values():
+            runs = [run for run in experiment.runs if run.name in chosen]
+            results |= check_claims(experiment, experiments, curve_of, runs)
+        return results
+
+    def _result(self, run: PlannedRun, claims: tuple[ClaimResult, ...]) -> RunResult:
+        record = self._record(run)
+        if record is None:
+            return RunResult(run, None, "planned", None, claims)
+        outcome = self.outcomes.get(run.owner or run.name)
+        steps = run.declared.config.train.steps
+        final = self._curve(record.run_id).get(steps) if record.state == "finished" else None
+        message = outcome.message if outcome else ""
+        return RunResult(run, record.run_id, record.state, final, claims, message)
+
+    def _tag_claims(self, results: Sequence[RunResult]) -> None:
+        """`harness.expect` on each record, over all the names that show it in this call."""
+        verdicts: dict[str, list[bool]] = {}
+        for result in results:
+            if result.run_id is not None:
+                decided = [claim.holds for claim in result.claims if claim.holds is not None]
+                verdicts.setdefault(result.run_id, []).extend(decided)
+        for run_id, holds in verdicts.items():
+            verdict = keys.EXPECT_PASSED if all(holds) else keys.EXPECT_FAILED
+            verdict = verdict if holds else keys.EXPECT_NONE
+            if self._records[run_id].tags.get(keys.EXPECT) != verdict:
+                self.recorder.set_tag(run_id, keys.EXPECT, verdict)
+
+    def _differing(self) -> list[str]:
+        """The settings in which the sweep's runs differ, most telling first: swept ones lead."""
+        flat = [run.config.flat() for run in self.sweep.runs]
+        paths: Iterator[str] = (path for settings in flat for path in settings)
+        return [
+            path
+            for path in dict.fromkeys(paths)
+            if len({settings.get(path) for settings in flat}) > 1
+        ]

@@ -1,0 +1,139 @@
+"""A run's checkpoints as MLflow artifacts: published whole, listed, fetched, removed.
+
+In a local store a checkpoint is a folder that is renamed into the run's artifact folder, so it is
+there whole or not at all. Through a server it is uploaded file by file, and what is read back
+stands in `.cache/checkpoints/` of the state folder; the digests inside a checkpoint tell a torn
+upload. Names are `step_000200`, checked on the way in and out: nothing that a store answers can
+lead a path out of it, nor does a symbolic link.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from harness.errors import StoreError, show
+from harness.tracking import keys
+from harness.tracking.mlflow_api import MlflowException, get_artifact_repository, told
+from harness.tracking.store import Store
+
+CHECKPOINT_NAME = re.compile(r"step_(\d{6,18})")
+RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def publish(store: Store, run_id: str, artifact_uri: str, staged_dir: Path, name: str) -> None:
+    """Make the staged folder the run's checkpoint `name`; the staged folder is gone after."""
+    assert CHECKPOINT_NAME.fullmatch(name), name
+    folder = artifacts_dir(store, artifact_uri)
+    try:
+        if folder is not None:
+            _move(staged_dir, folder / keys.CHECKPOINTS_DIR / name)
+            return
+        with told(store.uri, f"upload the checkpoint {name}"):
+            store.client.log_artifacts(run_id, str(staged_dir), f"{keys.CHECKPOINTS_DIR}/{name}")
+        shutil.rmtree(staged_dir)
+    except OSError as error:
+        raise StoreError(f"{staged_dir}: cannot be published as {name}: {error}") from error
+
+
+def remove(store: Store, run_id: str, artifact_uri: str, name: str) -> bool:
+    """Remove a checkpoint; False when the store of artifacts cannot remove anything."""
+    assert CHECKPOINT_NAME.fullmatch(name), name
+    folder = artifacts_dir(store, artifact_uri)
+    shutil.rmtree(_cached(store, run_id, name), ignore_errors=True)
+    if folder is not None:
+        shutil.rmtree(folder / keys.CHECKPOINTS_DIR / name, ignore_errors=True)
+        return True
+    try:
+        repository = get_artifact_repository(artifact_uri, tracking_uri=store.uri)
+        repository.delete_artifacts(f"{keys.CHECKPOINTS_DIR}/{name}")  # type: ignore[no-untyped-call]
+    except (MlflowException, NotImplementedError):
+        return False
+    return True
+
+
+def names(store: Store, run_id: str, artifact_uri: str) -> list[str]:
+    """The names of a run's checkpoints, by step."""
+    folder = artifacts_dir(store, artifact_uri)
+    if folder is not None:
+        checkpoints = folder / keys.CHECKPOINTS_DIR
+        found = [path.name for path in checkpoints.iterdir()] if checkpoints.is_dir() else []
+    else:
+        with told(store.uri, "list the checkpoints"):
+            listed = store.client.list_artifacts(run_id, keys.CHECKPOINTS_DIR)
+        found = [file.path.rpartition("/")[2] for file in listed if file.is_dir]
+    return sorted(filter(CHECKPOINT_NAME.fullmatch, found), key=_step)
+
+
+def fetch(store: Store, run_id: str, artifact_uri: str, name: str) -> Path:
+    """The folder of a checkpoint on this machine, downloaded once where the store is elsewhere."""
+    folder = artifacts_dir(store, artifact_uri)
+    if folder is not None:
+        checkpoint = folder / keys.CHECKPOINTS_DIR / name
+        _refuse_links_out(checkpoint, folder)
+        return checkpoint
+    cached = _cached(store, run_id, name)
+    if not cached.is_dir():
+        _download(store, run_id, name, cached)
+    return cached
+
+
+def artifacts_dir(store: Store, artifact_uri: str) -> Path | None:
+    """The folder of a run's artifacts when it may be reached by path, else None."""
+    parts = urlsplit(artifact_uri)
+    if not store.is_local or parts.scheme not in ("", "file") or parts.netloc:
+        return None
+    return Path(url2pathname(parts.path) if parts.scheme else artifact_uri)
+
+
+def _step(name: str) -> int:
+    match = CHECKPOINT_NAME.fullmatch(name)
+    assert match
+    return int(match[1])
+
+
+def _move(staged_dir: Path, target: Path) -> None:
+    """Rename into place; over file systems, copy beside the target first, so that what has the
+    name is always whole. An earlier checkpoint of that name (a replay) gives way."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        shutil.rmtree(target)
+    try:
+        staged_dir.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # The run's own folder, beside `artifacts`: on the target's file system and not listed.
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parents[2]))
+        shutil.copytree(staged_dir, partial / target.name)
+        (partial / target.name).rename(target)
+        partial.rmdir()
+        shutil.rmtree(staged_dir)
+
+
+def _refuse_links_out(checkpoint: Path, folder: Path) -> None:
+    root = folder.resolve()
+    for path in (checkpoint, *checkpoint.rglob("*")):
+        if not path.resolve().is_relative_to(root):
+            raise StoreError(f"{path}: leads out of the run's artifacts, which is not followed")
+
+
+def _cached(store: Store, run_id: str, name: str) -> Path:
+    assert RUN_ID.fullmatch(run_id), show(run_id)
+    return store.state_dir / ".cache" / keys.CHECKPOINTS_DIR / run_id / name
+
+
+def _download(store: Store, run_id: str, name: str, cached: Path) -> None:
+    with told(store.uri, f"download the checkpoint {name}"):
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=cached.parent) as temporary:
+            path = f"{keys.CHECKPOINTS_DIR}/{name}"
+            downloaded = Path(store.client.download_artifacts(run_id, path, temporary))
+            _refuse_links_out(downloaded, Path(temporary))
+            if not cached.is_dir():
+                downloaded.replace(cached)

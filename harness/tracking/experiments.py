@@ -1,0 +1,134 @@
+"""MLflow's experiment of a sweep: made once, then named by id; and the view that it opens with.
+
+MLflow's `set_experiment` in a race puts the loser's run silently into "Default", so the experiment
+is created here, a lost race is recognised by its error, and the id is passed everywhere. Artifacts
+go to a folder of ours whose name cannot leave the store, whatever the sweep is called.
+
+The named view is an experiment tag that MLflow's page reads (3.17, seen in Chromium; undocumented,
+so nothing depends on it): it shows final loss, state, claims and the settings that differ, sorted
+by loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Sequence
+
+from harness.errors import StoreError, show
+from harness.tracking import keys
+from harness.tracking.mlflow_api import Experiment, MlflowException, redacted, told
+from harness.tracking.store import Store
+
+ARTIFACTS_FOLDER = "artifacts"
+MAX_SLUG = 80
+MAX_VIEW_PARAMS = 12
+# MLflow's limits on an experiment's tags, in characters.
+MAX_NOTE = 20_000
+
+
+def ensure_mlflow_experiment(store: Store, sweep_name: str, description: str = "") -> str:
+    """The id of the sweep's MLflow experiment, created when it is not there.
+
+    Raises StoreError when it was deleted in MLflow.
+    """
+    with told(store.uri, "read the experiment"):
+        found = store.client.get_experiment_by_name(sweep_name)
+    if found is None:
+        return _create(store, sweep_name, description)
+    if found.lifecycle_stage != "active":
+        raise StoreError(_deleted(store, found))
+    _set_tags(store, found, _tags(sweep_name, description))
+    return str(found.experiment_id)
+
+
+def set_view(store: Store, experiment_id: str, differing_params: Sequence[str]) -> None:
+    """Name the columns of the view `harness`; `differing_params` are dotted paths of settings."""
+    state = json.dumps(_view_state(differing_params))
+    with told(store.uri, "write the view"):
+        experiment = store.client.get_experiment(experiment_id)
+        if _state_of(experiment.tags.get(keys.VIEW)) == state:
+            return
+        now = int(time.time() * 1000)
+        view = {"name": keys.VIEW_NAME, "createdAt": now, "updatedAt": now, "state": state}
+        store.client.set_experiment_tag(experiment_id, keys.VIEW, json.dumps(view))
+
+
+def view_link(experiment_id: str) -> str:
+    """The part of the address, after the server's, that shows the experiment in our view."""
+    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={keys.VIEW_NAME}"
+
+
+def slug(name: str) -> str:
+    """A folder's name for `name`: itself where that is safe, else cleaned, with a hash behind.
+
+    >>> slug("chapter-14"), slug("../etc")
+    ('chapter-14', 'etc-abcdfd7e')
+    """
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._")[:MAX_SLUG]
+    if cleaned == name:
+        return name
+    return f"{cleaned}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+def _create(store: Store, sweep_name: str, description: str) -> str:
+    with told(store.uri, f"create the experiment {show(sweep_name)}"):
+        try:
+            created = store.client.create_experiment(
+                sweep_name,
+                artifact_location=_artifact_location(store, sweep_name),
+                tags=_tags(sweep_name, description),
+            )
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = store.client.get_experiment_by_name(sweep_name)
+            assert found is not None
+            return str(found.experiment_id)
+    return str(created)
+
+
+def _artifact_location(store: Store, sweep_name: str) -> str | None:
+    """A folder beside the database; a server decides for itself."""
+    if store.is_server:
+        return None
+    home = store.database.parent if store.database else store.state_dir
+    return (home / ARTIFACTS_FOLDER / slug(sweep_name)).as_uri()
+
+
+def _tags(sweep_name: str, description: str) -> dict[str, str]:
+    tags = {keys.SWEEP: sweep_name, keys.EXPERIMENT_KIND: "custom_model_development"}
+    return {**tags, keys.NOTE: description[:MAX_NOTE]} if description else tags
+
+
+def _set_tags(store: Store, experiment: Experiment, tags: dict[str, str]) -> None:
+    """Bring an existing experiment's tags up to date; a second identical sweep writes nothing."""
+    with told(store.uri, "describe the experiment"):
+        for key, value in tags.items():
+            if experiment.tags.get(key) != value:
+                store.client.set_experiment_tag(experiment.experiment_id, key, value)
+
+
+def _deleted(store: Store, experiment: Experiment) -> str:
+    return (
+        f"{redacted(store.uri)}: the experiment {show(experiment.name)} was deleted in MLflow; "
+        f"restore it with `MLFLOW_TRACKING_URI='{redacted(store.uri)}' mlflow experiments restore "
+        f"-x {experiment.experiment_id}`, or give the sweep file another `name`"
+    )
+
+
+def _view_state(differing_params: Sequence[str]) -> dict[str, object]:
+    loss = f"metrics.`{keys.TRAIN_LOSS}`"
+    params = [f"params.`{name}`" for name in differing_params[:MAX_VIEW_PARAMS]]
+    tags = [f"tags.`{key}`" for key in (keys.EXPERIMENT, keys.STATE, keys.EXPECT)]
+    return {"selectedColumns": [loss, *tags, *params], "orderByKey": loss, "orderByAsc": True}
+
+
+def _state_of(view: str | None) -> str | None:
+    try:
+        stored = json.loads(view) if view else {}
+    except ValueError:
+        return None
+    return stored.get("state") if isinstance(stored, dict) else None

@@ -1,0 +1,164 @@
+"""Runs as MLflow holds them, read back into frozen values: what is done, and how it went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StoreError, nearest, show
+from harness.tracking import artifacts, keys
+from harness.tracking.mlflow_api import Run, ViewType, told
+from harness.tracking.store import Store
+
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Another name of a run: the sweep and the run's name there."""
+
+    sweep: str
+    run: str
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One record of the store. Times are milliseconds since 1970, `metrics` the last values."""
+
+    run_id: str
+    name: str
+    sweep: str
+    experiment: str
+    kind: str
+    fingerprint: str | None
+    group: str | None
+    engine: str | None
+    state: str
+    status: str
+    start_time: int
+    end_time: int | None
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    aliases: tuple[Alias, ...]
+    superseded_by: str | None
+    artifact_uri: str
+    mlflow_experiment_id: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing left to train: finished or diverged, and recorded whole."""
+        return self.state in keys.DONE_STATES and self.status == "FINISHED"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its own name, then those it has elsewhere."""
+        return (self.name, *(alias.run for alias in self.aliases))
+
+
+def find_runs(store: Store, experiment_ids: Sequence[str] | None = None) -> list[StoredRun]:
+    """All records that harness made, oldest first; of the whole store, or of some of MLflow's
+    experiments. 1.1 ms a run. Deleted ones, and what other programs recorded, are left out."""
+    with told(store.uri, "read the runs"):
+        ids = list(experiment_ids) if experiment_ids is not None else _experiment_ids(store)
+        return [stored(run) for run in _search(store, ids) if keys.RECORD_VERSION in run.data.tags]
+
+
+def get_run(store: Store, run_id: str) -> StoredRun:
+    """One record by its whole id; raises StoreError when it is not there or not ours."""
+    with told(store.uri, f"read the run {show(run_id)}"):
+        run = store.client.get_run(run_id)
+    if keys.RECORD_VERSION not in run.data.tags:
+        raise StoreError(f"run {run_id} was not recorded by harness")
+    return stored(run)
+
+
+def history(store: Store, run_id: str, metric: str = keys.TRAIN_LOSS) -> dict[int, float]:
+    """A metric's values by step, in ascending steps (MLflow gives them by time)."""
+    with told(store.uri, f"read {metric} of the run {run_id}"):
+        points = store.client.get_metric_history(run_id, metric)
+    return {point.step: point.value for point in sorted(points, key=lambda point: point.step)}
+
+
+def checkpoints(store: Store, run_id: str) -> list[str]:
+    """The names of a run's checkpoints, by step."""
+    return artifacts.names(store, run_id, get_run(store, run_id).artifact_uri)
+
+
+def local_checkpoint(store: Store, run_id: str, name: str | None = None) -> Path:
+    """The folder of a run's checkpoint, by default the newest, on this machine.
+
+    From a server it is downloaded once. Raises StoreError when there is none.
+    """
+    run = get_run(store, run_id)
+    found = artifacts.names(store, run_id, run.artifact_uri)
+    if not found:
+        raise StoreError(f"run {run.name} ({run_id}) has no checkpoint; its state is {run.state}")
+    if name is not None and name not in found:
+        near = nearest(name, found)
+        hint = f"; did you mean {near}?" if near else f"; it has {', '.join(found)}"
+        raise StoreError(f"run {run.name} ({run_id}) has no checkpoint {show(name)}{hint}")
+    return artifacts.fetch(store, run_id, run.artifact_uri, name or found[-1])
+
+
+def stored(run: Run) -> StoredRun:
+    """MLflow's record as ours."""
+    tags = dict(run.data.tags)
+    return StoredRun(
+        run_id=run.info.run_id,
+        name=tags.get(keys.RUN_NAME, run.info.run_name or ""),
+        sweep=tags.get(keys.SWEEP, ""),
+        experiment=tags.get(keys.EXPERIMENT, ""),
+        kind=tags.get(keys.KIND, "run"),
+        fingerprint=tags.get(keys.FINGERPRINT),
+        group=tags.get(keys.GROUP),
+        engine=tags.get(keys.ENGINE),
+        state=tags.get(keys.STATE, ""),
+        status=run.info.status,
+        start_time=run.info.start_time,
+        end_time=run.info.end_time,
+        params=dict(run.data.params),
+        tags=tags,
+        metrics=dict(run.data.metrics),
+        aliases=_aliases(tags.get(keys.ALIASES, "[]")),
+        superseded_by=tags.get(keys.SUPERSEDED_BY),
+        artifact_uri=run.info.artifact_uri,
+        mlflow_experiment_id=run.info.experiment_id,
+    )
+
+
+def _aliases(text: str) -> tuple[Alias, ...]:
+    """The tag's list; a tag that someone edited by hand into something else holds none."""
+    try:
+        return tuple(Alias(str(item["sweep"]), str(item["run"])) for item in json.loads(text))
+    except (ValueError, TypeError, KeyError):
+        return ()
+
+
+def _experiment_ids(store: Store) -> list[str]:
+    ids: list[str] = []
+    token = None
+    while True:
+        page = store.client.search_experiments(ViewType.ACTIVE_ONLY, PAGE, page_token=token)
+        ids += [found.experiment_id for found in page if keys.SWEEP in found.tags]
+        token = page.token
+        if not token:
+            return ids
+
+
+def _search(store: Store, experiment_ids: list[str]) -> Iterator[Run]:
+    """Page by page; runs that begin meanwhile come at the end, so no page shifts."""
+    token = None
+    while experiment_ids:
+        page = store.client.search_runs(
+            experiment_ids,
+            max_results=PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return

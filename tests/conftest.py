@@ -1,0 +1,57 @@
+"""Fixtures for the whole suite: a project directory with a real, empty MLflow store in it.
+
+Creating a store takes a second or two of MLflow's migrations, so one is made for all tests (and
+for all workers of pytest-xdist), and each test that asks for `project` gets a copy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+
+@pytest.fixture(scope="session")
+def ready_made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database file of an empty store: to be copied, never to be opened."""
+    from harness.tracking.sqlite_store import ensure_database
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    database = shared / "ready-made" / "mlflow.db"
+    with FileLock(shared / "ready-made.lock"):
+        ensure_database(database)
+    return database
+
+
+@pytest.fixture
+def no_store_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No store but the default one is meant, whatever the shell that runs the tests says."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path,
+    ready_made_store: Path,
+    no_store_named: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """The current directory of the test: `mlruns/mlflow.db`, empty, with the link to it."""
+    from harness.tracking import relocation
+
+    folder = tmp_path.resolve() / "project"
+    (folder / "mlruns").mkdir(parents=True)
+    shutil.copyfile(ready_made_store, folder / "mlruns" / "mlflow.db")
+    (folder / "mlflow.db").symlink_to(Path("mlruns") / "mlflow.db")
+    connection = sqlite3.connect(folder / "mlruns" / "mlflow.db")
+    with connection:
+        relocation.mend(connection, folder / "mlruns")
+    connection.close()
+    monkeypatch.chdir(folder)
+    return folder

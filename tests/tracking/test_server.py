@@ -1,0 +1,131 @@
+import dataclasses
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from harness.errors import StoreError
+from harness.tracking import server
+from harness.tracking.environment import environment_tags
+from harness.tracking.experiments import ensure_mlflow_experiment, set_view
+from harness.tracking.read import checkpoints, find_runs, history, local_checkpoint
+from harness.tracking.reconcile import mark_dead_runs
+from harness.tracking.record import DatasetInput, Outcome
+from harness.tracking.recorder import Recorder
+from harness.tracking.store import open_store
+from tests.tracking.conftest import run_to_record
+
+
+@pytest.fixture(scope="module")
+def served(ready_made_store, tmp_path_factory):
+    """The URL of a real server with its own database, which serves artifacts over http."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copyfile(ready_made_store, folder / "mlflow.db")
+    local = open_store(f"sqlite:///{folder}/mlflow.db", folder)
+    port = server.free_port(5000)
+    command, environment = server.ui_command(local, port)
+    root = command.index("--default-artifact-root")
+    command[root : root + 2] = ["--artifacts-destination", str(folder / "files")]
+    process = subprocess.Popen(
+        command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = server.server_url(local, port)
+    server.wait_until_ready(url, 60, process)
+    yield url
+    process.terminate()
+    process.wait(30)
+
+
+def test_a_run_is_recorded_and_read_through_a_server(served, tmp_path, stage, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = open_store(served, tmp_path)
+    assert not store.is_local
+    experiment = ensure_mlflow_experiment(store, "sweep", "Over http")
+    set_view(store, experiment, ["optimizer.lr"])
+    recorder = Recorder(store, experiment, environment_tags())
+    run_id = recorder.begin(run_to_record(dataset=DatasetInput("d", "ab" * 32, "text")))
+    recorder.add_steps(run_id, [(step, 1.0 / step) for step in range(1, 1501)])
+    for step in (100, 200):
+        recorder.publish_checkpoint(run_id, stage(b"weights %d" % step), f"step_{step:06d}")
+    assert not (tmp_path / "staged").exists()
+    recorder.end(run_id, Outcome("finished", {"train/perplexity": 1.0}, 1500))
+
+    (run,) = find_runs(store)
+    assert (run.run_id, run.state, run.status) == (run_id, "finished", "FINISHED")
+    assert run.artifact_uri.startswith("mlflow-artifacts:")
+    assert len(history(store, run_id)) == 1500
+    assert checkpoints(store, run_id) == ["step_000100", "step_000200"]
+    folder = local_checkpoint(store, run_id)
+    assert folder == store.state_dir / ".cache" / "checkpoints" / run_id / "step_000200"
+    assert (folder / "model.safetensors").read_bytes() == b"weights 200"
+    assert local_checkpoint(store, run_id) == folder
+
+    assert recorder.remove_checkpoint(run_id, "step_000200")
+    assert checkpoints(store, run_id) == ["step_000100"]
+    assert not folder.exists()
+
+
+def test_only_its_own_dead_runs_are_marked_on_a_shared_server(served, tmp_path):
+    ours, theirs = (open_store(served, tmp_path / name) for name in ("ours", "theirs"))
+    ids = []
+    for store in (ours, theirs):
+        recorder = Recorder(store, ensure_mlflow_experiment(store, "shared"), environment_tags())
+        ids.append(recorder.begin(run_to_record()))
+    assert mark_dead_runs(ours) == ids[:1]
+    assert mark_dead_runs(theirs) == ids[1:]
+
+
+def test_nothing_is_printed_while_a_run_is_recorded_through_a_server(
+    served, tmp_path, stage, capfd
+):
+    store = open_store(served, tmp_path)
+    recorder = Recorder(store, ensure_mlflow_experiment(store, "quiet"), {})
+    run_id = recorder.begin(run_to_record())
+    recorder.publish_checkpoint(run_id, stage(), "step_000001")
+    recorder.end(run_id, Outcome("failed", traceback_text="ValueError: x"))
+    local_checkpoint(store, run_id)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_server_that_is_a_store_already_needs_no_other(served, tmp_path):
+    assert server.server_url(open_store(served, tmp_path), 1) == served
+
+
+def test_the_server_shows_its_page(served):
+    with urllib.request.urlopen(served, timeout=10) as page:
+        assert b"<title>MLflow</title>" in page.read()
+
+
+def test_the_server_is_bound_to_loopback_and_told_no_password_on_its_command_line(store):
+    secret = dataclasses.replace(store, uri="postgresql://u:secret@host/db", database=None)
+    command, environment = server.ui_command(secret, 5000)
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    assert "secret" not in " ".join(command)
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == secret.uri
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_a_port_in_use_is_replaced_by_a_free_one():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert server.free_port(port) != port
+    assert server.free_port(port) == port
+
+
+def test_a_server_that_ends_at_once_is_told():
+    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as process:
+        with pytest.raises(StoreError, match="the MLflow server ended with exit code 3"):
+            server.wait_until_ready("http://127.0.0.1:1", 30, process)
+
+
+def test_a_server_that_never_answers_is_told():
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        with pytest.raises(StoreError, match=r"did not answer within 0\.3 s"):
+            server.wait_until_ready("http://127.0.0.1:1", 0.3, process)
+        process.kill()

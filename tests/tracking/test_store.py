@@ -1,0 +1,372 @@
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import StoreError
+from harness.tracking import keys, sqlite_store
+from harness.tracking.experiments import ensure_mlflow_experiment
+from harness.tracking.mlflow_api import telemetry_setting
+from harness.tracking.store import open_store, refresh_statistics
+
+# Starts processes that create the store of a directory, from one that has MLflow imported, and
+# kills each after its delay in seconds (0: never).
+FORKER = """
+import os, signal, sys, time
+from pathlib import Path
+from harness.tracking.store import open_store
+children = []
+for argument in sys.argv[1:]:
+    folder, delay = argument.rsplit("=", 1)
+    pid = os.fork()
+    if pid == 0:
+        open_store(None, Path(folder))
+        os._exit(0)
+    if float(delay):
+        time.sleep(float(delay))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    else:
+        children.append(pid)
+sys.exit(sum(os.waitpid(pid, 0)[1] != 0 for pid in children))
+"""
+
+
+def fork(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-c", FORKER, *arguments], check=True, timeout=120)
+
+
+@pytest.fixture(autouse=True)
+def _default_store(no_store_named: None) -> None:
+    pass
+
+
+def test_the_default_store_is_created_with_a_relative_link_to_it(tmp_path):
+    store = open_store(None, tmp_path)
+    assert store.database == tmp_path / "mlruns" / "mlflow.db"
+    assert store.state_dir == tmp_path / "mlruns"
+    assert store.is_local
+    assert not store.note
+    assert (tmp_path / "mlflow.db").readlink() == Path("mlruns/mlflow.db")
+
+
+def test_a_created_store_is_in_wal_mode_with_planner_statistics(ready_made_store):
+    connection = sqlite3.connect(ready_made_store)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    rows = {row[0] for row in connection.execute("SELECT idx FROM sqlite_stat1")}
+    query = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
+    for table in ("metrics", "latest_metrics", "params", "tags", "runs"):
+        assert {row[0] for row in connection.execute(query, (table,))} <= rows
+    connection.close()
+
+
+def test_a_created_store_is_one_file_without_a_journal(ready_made_store):
+    names = {path.name for path in ready_made_store.parent.iterdir()}
+    assert names == {"mlflow.db", ".mlflow.db.lock"}
+
+
+def test_connections_of_this_process_use_normal_synchronous_mode(project):
+    store = open_store()
+    engine = store.client._tracking_client.store.engine
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 20_000
+
+
+def test_connections_to_other_databases_keep_their_settings(project, tmp_path):
+    import sqlalchemy
+
+    open_store()
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/other.db")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    engine.dispose()
+
+
+def test_a_store_can_be_created_at_a_path_with_odd_characters(tmp_path):
+    folder = tmp_path / "a b%20ü#?"
+    folder.mkdir()
+    store = open_store(None, folder)
+    experiment = ensure_mlflow_experiment(store, "s")
+    run = store.client.create_run(experiment)
+    store.client.log_text(run.info.run_id, "x", "x.txt")
+    store.client.set_terminated(run.info.run_id)
+    found = folder / "mlruns/artifacts/s" / run.info.run_id / "artifacts/x.txt"
+    assert found.read_text() == "x"
+
+
+def test_four_processes_may_create_one_store_at_once(tmp_path):
+    fork(*[f"{tmp_path}=0"] * 4)
+    assert open_store(None, tmp_path, create=False).client.search_experiments()
+
+
+def test_a_creation_killed_at_any_moment_leaves_no_ruin(tmp_path):
+    delays = [0.05, 0.2, 0.35, 0.5, 0.65, 0.8]
+    folders = [tmp_path / str(delay) for delay in delays]
+    for folder in folders:
+        folder.mkdir()
+    fork(*(f"{folder}={delay}" for folder, delay in zip(folders, delays, strict=True)))
+    was_cut_off = [any((f / "mlruns").glob(".mlflow.db.building*")) for f in folders]
+    assert any(was_cut_off)
+    for folder in folders:
+        assert open_store(None, folder).client.search_experiments()
+        assert not list((folder / "mlruns").glob(".mlflow.db.building*"))
+
+
+def test_a_journal_without_its_database_is_set_aside_not_replayed(tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    for suffix in ("-wal", "-journal"):
+        (tmp_path / "mlruns" / f"mlflow.db{suffix}").write_bytes(b"old")
+    open_store(None, tmp_path)
+    for suffix in ("-wal", "-journal"):
+        assert (tmp_path / "mlruns" / f"mlflow.db{suffix}.orphan").read_bytes() == b"old"
+
+
+def test_an_empty_file_counts_as_no_store_yet(tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    (tmp_path / "mlruns" / "mlflow.db").touch()
+    assert open_store(None, tmp_path).client.search_experiments()
+
+
+def test_a_command_that_reads_creates_nothing(tmp_path):
+    with pytest.raises(StoreError, match=r"^no store at mlruns/mlflow\.db: run `harness run FILE`"):
+        open_store(None, tmp_path, create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_tracking_uri_may_name_another_sqlite_file(tmp_path):
+    store = open_store("sqlite:///kept/runs.db", tmp_path)
+    assert store.database == tmp_path / "kept" / "runs.db"
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_the_environment_names_the_store_when_no_flag_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/env.db")
+    assert open_store(None, tmp_path).database == tmp_path / "env.db"
+
+
+def test_the_link_of_the_default_store_names_the_default_store(project):
+    assert open_store("sqlite:///mlflow.db").database == project / "mlruns" / "mlflow.db"
+
+
+def test_a_file_that_is_no_database_is_told_and_left_as_it_is(tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    database = tmp_path / "mlruns" / "mlflow.db"
+    content = b"my notes, not a database\n" * 200
+    database.write_bytes(content)
+    with pytest.raises(StoreError, match="not a readable SQLite database .*left as it is"):
+        open_store(None, tmp_path)
+    assert database.read_bytes() == content
+
+
+def test_a_damaged_store_is_told_and_left_as_it_is(project):
+    database = project / "mlruns" / "mlflow.db"
+    content = bytearray(database.read_bytes())
+    content[4096 : 64 * 4096] = b"\xa5" * (63 * 4096)
+    database.write_bytes(content)
+    with pytest.raises(StoreError, match="not a readable SQLite database .*left as it is"):
+        open_store()
+    assert database.read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_database_is_told(tmp_path):
+    (tmp_path / "mlruns" / "mlflow.db").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"mlflow\.db: cannot be opened: unable to open"):
+        open_store(None, tmp_path)
+
+
+def test_another_programs_database_is_told_and_gets_no_tables(tmp_path):
+    database = tmp_path / "other.db"
+    connection = sqlite3.connect(database)
+    connection.execute("CREATE TABLE trials (number)")
+    connection.close()
+    with pytest.raises(StoreError, match="a SQLite database, but not a store of MLflow"):
+        open_store(f"sqlite:///{database}")
+    connection = sqlite3.connect(database)
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("trials",)]
+    connection.close()
+
+
+def test_an_older_schema_is_told_with_the_command_and_not_migrated(project):
+    database = project / "mlruns" / "mlflow.db"
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        connection.execute("DROP TABLE logged_model_metrics")
+    with pytest.raises(StoreError, match="older than that of MLflow .*mlflow db upgrade 'sqlite:"):
+        open_store()
+    query = "SELECT count(*) FROM sqlite_master WHERE name = 'logged_model_metrics'"
+    assert connection.execute(query).fetchone() == (0,)
+    connection.close()
+
+
+def test_a_newer_schema_is_told(project):
+    connection = sqlite3.connect(project / "mlruns" / "mlflow.db")
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'f00df00df00d'")
+    connection.close()
+    with pytest.raises(StoreError, match=r"revision f00df00df00d\) is not known to MLflow"):
+        open_store()
+
+
+def test_a_locked_store_is_told(project, monkeypatch):
+    monkeypatch.setattr(sqlite_store, "LOOK_TIMEOUT_S", 0.1)
+    connection = sqlite3.connect(project / "mlruns" / "mlflow.db", isolation_level=None)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="another program has locked it"):
+        open_store()
+    connection.close()
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "mlruns").write_text("a file, not a folder")
+    with pytest.raises(StoreError, match=r"mlflow\.db: the store cannot be created: "):
+        open_store(None, tmp_path)
+
+
+def test_a_file_of_the_users_in_the_place_of_the_link_is_left_alone(tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(b"mine")
+    note = open_store(None, tmp_path).note
+    assert (tmp_path / "mlflow.db").read_bytes() == b"mine"
+    assert "left alone; to see the runs: mlflow ui --backend-store-uri sqlite:////" in note
+
+
+def test_where_links_cannot_be_made_the_command_is_told(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    note = open_store(None, tmp_path).note
+    assert "cannot be linked (Operation not permitted); to see the runs: mlflow ui" in note
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("sqlite://", "names no file; write sqlite:///PATH"),
+        ("sqlite:///:memory:", "names no file; write sqlite:///PATH"),
+        ("sqlite:mlflow.db", "is not a tracking URI; write sqlite:///PATH"),
+        ("file:///tmp/x", "MLflow no longer keeps runs in a folder of files"),
+        ("./mlruns", "MLflow no longer keeps runs in a folder of files"),
+        ("http://127.0.0.1:1", "no MLflow server answers there: .*refused"),
+        ("http://u:secret@127.0.0.1:1", r"http://u:\*\*\*@127.0.0.1:1: no MLflow server"),
+        ("nonsense://x", "is not a tracking URI; use one of sqlite:///PATH, http"),
+        ("mysql+missingdriver://u:p@h/d", r"u:\*\*\*@h/d: is not a tracking URI"),
+    ],
+)
+def test_a_uri_that_leads_nowhere_is_told_at_once(uri, message, tmp_path):
+    with pytest.raises(StoreError, match=message):
+        open_store(uri, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_statistics_lost_in_a_migration_are_planted_again(project):
+    connection = sqlite3.connect(project / "mlruns" / "mlflow.db")
+    with connection:
+        connection.execute("DELETE FROM sqlite_stat1 WHERE tbl = 'metrics'")
+    open_store()
+    query = "SELECT count(*) FROM sqlite_stat1 WHERE tbl = 'metrics'"
+    assert connection.execute(query).fetchone() == (3,)
+    connection.close()
+
+
+def test_statistics_are_given_to_a_store_that_never_had_any(project):
+    connection = sqlite3.connect(project / "mlruns" / "mlflow.db")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("DELETE FROM sqlite_master WHERE name = 'sqlite_stat1'")
+    connection.commit()
+    connection.close()
+    open_store()
+    connection = sqlite3.connect(project / "mlruns" / "mlflow.db")
+    assert connection.execute("SELECT count(*) FROM sqlite_stat1").fetchone()[0] >= 10
+    connection.close()
+
+
+CHART_QUERIES = (
+    "SELECT * FROM metrics WHERE run_uuid = ? AND key = ? ORDER BY timestamp, step, value",
+    "SELECT * FROM metrics WHERE run_uuid IN (?, 'b', 'c') AND key = ? "
+    "ORDER BY run_uuid, timestamp, step, value LIMIT 25000",
+)
+
+
+@pytest.mark.parametrize("num_runs", [1, 9, 300])
+def test_chart_queries_read_by_run_before_and_after_a_refresh(project, num_runs):
+    store = open_store()
+    fill(store.database, num_runs)
+    for _ in range(2):
+        connection = sqlite3.connect(store.database)
+        for query in CHART_QUERIES:
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", ("a", "train/loss")).fetchall()
+            assert "index_metrics_run_uuid" in str(plan), plan
+        connection.close()
+        refresh_statistics(store)
+
+
+def fill(database: Path, num_runs: int, num_steps: int = 200) -> None:
+    connection = sqlite3.connect(database)
+    with connection:
+        for number in range(num_runs):
+            run_id = f"{number:032x}"
+            connection.execute(
+                "INSERT INTO runs (run_uuid, name, status, lifecycle_stage, experiment_id) "
+                "VALUES (?, 'r', 'FINISHED', 'active', 0)",
+                (run_id,),
+            )
+            points = [("train/loss", 1.0, step, run_id, step) for step in range(1, num_steps + 1)]
+            points.append(("train/perplexity", 1.0, num_steps, run_id, num_steps))
+            connection.executemany(
+                "INSERT INTO metrics (key, value, timestamp, run_uuid, step) "
+                "VALUES (?, ?, ?, ?, ?)",
+                points,
+            )
+    connection.close()
+
+
+def test_artifact_paths_follow_a_project_folder_that_moves(project, tmp_path):
+    store = open_store()
+    experiment = ensure_mlflow_experiment(store, "s")
+    run = store.client.create_run(experiment)
+    store.client.log_text(run.info.run_id, "kept", "x.txt")
+    store.client._tracking_client.store.engine.dispose()
+    moved = tmp_path / "moved"
+    shutil.move(project, moved)
+    os.chdir(moved)
+    again = open_store()
+    assert [file.path for file in again.client.list_artifacts(run.info.run_id)] == ["x.txt"]
+    uri = again.client.get_experiment(experiment).artifact_location
+    assert uri == (moved / "mlruns/artifacts/s").as_uri()
+
+
+def test_artifacts_kept_elsewhere_stay_there_when_the_folder_moves(project, tmp_path):
+    store = open_store()
+    elsewhere = (tmp_path / "project-data").as_uri()
+    experiment = store.client.create_experiment("s", artifact_location=elsewhere)
+    store.client._tracking_client.store.engine.dispose()
+    shutil.move(project, tmp_path / "moved")
+    again = open_store(None, tmp_path / "moved")
+    assert again.client.get_experiment(experiment).artifact_location == elsewhere
+
+
+def test_the_ready_made_store_holds_only_the_default_experiment(project):
+    experiments = open_store().client.search_experiments()
+    assert [found.name for found in experiments] == ["Default"]
+    assert experiments[0].tags == {keys.HOME: (project / "mlruns").as_uri()}
+
+
+@pytest.mark.parametrize(
+    ("environ", "disabled"),
+    [
+        ({}, "true"),
+        ({"MLFLOW_DISABLE_TELEMETRY": "false"}, "false"),
+        ({"DO_NOT_TRACK": "1"}, "true"),
+        ({"DO_NOT_TRACK": "true"}, "true"),
+        ({"DO_NOT_TRACK": "false"}, "false"),
+    ],
+)
+def test_telemetry_is_off_unless_the_user_turned_it_on(environ, disabled):
+    assert telemetry_setting(environ) == disabled
