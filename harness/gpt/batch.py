@@ -1,7 +1,8 @@
 """The canonical sampler of transformer training: random windows of a flat row of token ids.
 
 Section 14.3's `get_batch`, with the same draws and the same batches; the slices are gathered in
-one indexing operation instead of 2B of them, which takes 20 us where B = 4 slices take 60.
+one indexing operation instead of 2B of them: 21 us a batch where the slices take 58 (B = 4) or
+760 (B = 64).
 """
 
 from __future__ import annotations

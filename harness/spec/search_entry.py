@@ -50,19 +50,20 @@ class SearchReader:
         ]
         for finding in findings:
             self.problems.finding(finding, entry)
-        return None if findings else self._with_base(name, node, config)
+        return None if findings else self._with_base(name, entry, config)
 
-    def _with_base(self, name: str, node: Node, config: SearchConfig) -> Search | None:
+    def _with_base(self, name: str, entry: Entry, config: SearchConfig) -> Search | None:
         """The search with the run config of its first point, every other point tried too."""
         overrides = self._overrides(name, config)
         base = None
         layers = self.resolver.sections(name)
         for probe in config.probes():
-            blamed = locate(node, probe.location)[0]
             point = point_layer(
-                (path, _as_node(blamed, value)) for path, value in probe.point.items()
+                (path, _as_node(locate(entry.node, probe.origins[path])[0], value))
+                for path, value in probe.point.items()
             )
-            found = self.resolver.config(merge(merge(layers, point), overrides), node.path, node)
+            merged = merge(merge(layers, point), overrides)
+            found = self.resolver.config(merged, entry.path, entry.node)
             base = base or found
         if base is None:
             return None

@@ -115,7 +115,7 @@ def _no_tag(item: Mapping[str, Any], location: Location) -> Finding:
 def _ours(item: Mapping[str, Any], location: Location) -> Finding:
     at = item["ctx"].get("at", ())
     more = tuple(at.split(".")) if isinstance(at, str) else tuple(at)
-    return Finding((*location, *more), item["msg"])
+    return Finding((*location, *more), item["msg"], bool(item["ctx"].get("on_key")))
 
 
 _SPECIAL: dict[str, Callable[[Mapping[str, Any], Location], Finding]] = {

@@ -63,16 +63,17 @@ def read_file(path: str) -> Iterator[str]:
     """A regular UTF-8 file, newlines kept, a byte order mark dropped."""
     _check_regular(path)
     decoder = codecs.getincrementaldecoder("utf-8")()
-    offset = 0  # of the next block
     try:
         with Path(path).open("rb") as file:
+            if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                file.seek(0)
+            offset = file.tell()  # of the next block
             ended = False
             while not ended:
                 block = file.read(CHUNK_BYTES)
                 ended = not block
                 begun = len(decoder.getstate()[0])  # bytes of a character that a block's end cut
-                text = decoder.decode(block, final=ended)
-                yield text.removeprefix("\ufeff") if offset == 0 else text
+                yield decoder.decode(block, final=ended)
                 offset += len(block)
     except UnicodeDecodeError as error:
         at = offset - begun + error.start

@@ -65,12 +65,13 @@ def slug(name: str) -> str:
     """A folder's name for `name`: itself where that is safe, else cleaned, with a hash behind.
 
     >>> slug("chapter-14"), slug("../etc")
-    ('chapter-14', 'etc-abcdfd7e')
+    ('chapter-14', 'etc-f7f9121f')
     """
-    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._")[:MAX_SLUG]
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-")[:MAX_SLUG]
     if cleaned == name:
         return name
-    return f"{cleaned}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{cleaned}-{digest}" if cleaned else digest
 
 
 def _create(store: Store, sweep_name: str, description: str) -> str:
@@ -132,3 +133,10 @@ def _state_of(view: str | None) -> str | None:
     except ValueError:
         return None
     return stored.get("state") if isinstance(stored, dict) else None
+
+
+def sweeps(store: Store) -> list[tuple[str, str]]:
+    """The sweeps of a store, the one changed last at the end: (name, id of MLflow's experiment)."""
+    with told(store.uri, "read the experiments"):
+        found = store.client.search_experiments(order_by=["last_update_time ASC"])
+    return [(e.name, str(e.experiment_id)) for e in found if keys.SWEEP in e.tags]

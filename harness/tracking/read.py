@@ -58,12 +58,17 @@ class StoredRun:
         return (self.name, *(alias.run for alias in self.aliases))
 
 
-def find_runs(store: Store, experiment_ids: Sequence[str] | None = None) -> list[StoredRun]:
+def find_runs(
+    store: Store, experiment_ids: Sequence[str] | None = None, *, status: str | None = None
+) -> list[StoredRun]:
     """All records that harness made, oldest first; of the whole store, or of some of MLflow's
-    experiments. 1.1 ms a run. Deleted ones, and what other programs recorded, are left out."""
+    experiments, or of one MLflow status. Reading takes 1.5 ms a run. Deleted ones, and what
+    other programs recorded, are left out."""
+    wanted = f"attributes.status = '{status}'" if status else ""
     with told(store.uri, "read the runs"):
         ids = list(experiment_ids) if experiment_ids is not None else _experiment_ids(store)
-        return [stored(run) for run in _search(store, ids) if keys.RECORD_VERSION in run.data.tags]
+        found = _search(store, ids, wanted)
+        return [stored(run) for run in found if keys.RECORD_VERSION in run.data.tags]
 
 
 def get_run(store: Store, run_id: str) -> StoredRun:
@@ -148,12 +153,13 @@ def _experiment_ids(store: Store) -> list[str]:
             return ids
 
 
-def _search(store: Store, experiment_ids: list[str]) -> Iterator[Run]:
+def _search(store: Store, experiment_ids: list[str], wanted: str) -> Iterator[Run]:
     """Page by page; runs that begin meanwhile come at the end, so no page shifts."""
     token = None
     while experiment_ids:
         page = store.client.search_runs(
             experiment_ids,
+            wanted,
             max_results=PAGE,
             order_by=["attributes.start_time ASC"],
             page_token=token,

@@ -23,10 +23,9 @@ def mark_dead_runs(store: Store) -> list[str]:
     """
     ours = writer_id(store.state_dir)
     killed = []
-    for run in find_runs(store):
-        if run.status != "RUNNING" or not (store.is_local or run.tags.get(keys.WRITER) == ours):
-            continue
-        if _end(store, run) == "killed":
+    for run in find_runs(store, status="RUNNING"):
+        is_ours = store.is_local or run.tags.get(keys.WRITER) == ours
+        if is_ours and _end(store, run) == "killed":
             killed.append(run.run_id)
     return killed
 

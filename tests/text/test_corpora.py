@@ -99,7 +99,7 @@ def test_a_text_larger_than_a_block_is_hashed_like_a_small_one(tmp_path: Path) -
 
 def test_a_corpus_can_be_pickled() -> None:
     corpus = corpus_of("I love AI !", repeat=3)
-    assert pickle.loads(pickle.dumps(corpus)) == corpus
+    assert pickle.loads(pickle.dumps(corpus)) == corpus  # noqa: S301
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,10 @@ def test_an_entry_is_written_once_and_then_read_without_a_scan(
 
 
 def test_a_cached_corpus_equals_the_one_in_memory(source: Source, cache_dir: Path) -> None:
-    on_disk, in_memory = cached(source, cache_dir), open_corpus(source, "words", 3, None, write=True)
+    on_disk, in_memory = (
+        cached(source, cache_dir),
+        open_corpus(source, "words", 3, None, write=True),
+    )
     assert on_disk.info == in_memory.info
     assert on_disk.digest == in_memory.digest
     assert on_disk.head(50) == in_memory.head(50)

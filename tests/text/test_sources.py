@@ -101,7 +101,11 @@ def test_an_unknown_builtin_is_answered_with_the_known_ones() -> None:
 @pytest.mark.parametrize("kind", CORPORA)
 def test_every_kind_of_source_reads_the_same_text_twice(kind: str, tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("to be or not to be")
-    value = {"text": "a text", "file": str(tmp_path / "corpus.txt"), "builtin": next(iter(BUILTINS))}
+    value = {
+        "text": "a text",
+        "file": str(tmp_path / "corpus.txt"),
+        "builtin": next(iter(BUILTINS)),
+    }
     source = Source(kind, value[kind])
     assert digest_of(source.chunks()) == digest_of(source.chunks())
     assert value[kind][:30] in str(source) or kind == "file"

@@ -37,13 +37,19 @@ def stage(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def run_to_record(name: str = "adamw", **changes: object) -> RunToRecord:
-    settings: dict[str, object] = {
-        "sweep": "sweep",
-        "experiment": name.partition("/")[0],
-        "fingerprint": f"v1-{name}",
-        "group": "g1-x",
-        "engine": "plain",
-        "params": {"optimizer.lr": "0.01", "train.steps": "200"},
-    }
-    return RunToRecord(name, **{**settings, **changes})  # type: ignore[arg-type]
+@pytest.fixture
+def run_to_record() -> Callable[..., RunToRecord]:
+    """Makes the record of a run as it begins; every field may be changed."""
+
+    def make(name: str = "adamw", **changes: object) -> RunToRecord:
+        settings: dict[str, object] = {
+            "sweep": "sweep",
+            "experiment": name.partition("/")[0],
+            "fingerprint": f"v1-{name}",
+            "group": "g1-x",
+            "engine": "plain",
+            "params": {"optimizer.lr": "0.01", "train.steps": "200"},
+        }
+        return RunToRecord(name, **{**settings, **changes})  # type: ignore[arg-type]
+
+    return make

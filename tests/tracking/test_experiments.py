@@ -1,16 +1,23 @@
 import json
 import re
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.errors import StoreError
 from harness.tracking import keys
-from harness.tracking.experiments import ensure_mlflow_experiment, set_view, slug, view_link
+from harness.tracking.experiments import (
+    ensure_mlflow_experiment,
+    set_view,
+    slug,
+    sweeps,
+    view_link,
+)
 
 
 def test_an_experiment_is_created_once_and_described(store):
@@ -38,8 +45,10 @@ def test_no_name_of_a_sweep_leads_out_of_the_store(store, name):
 
 
 @given(st.text(min_size=1, max_size=300))
+@example("-:")
+@example(".")
 def test_a_slug_is_always_a_plain_visible_file_name(name):
-    assert re.fullmatch(r"[A-Za-z0-9-][A-Za-z0-9._-]{0,99}", slug(name))
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", slug(name))
 
 
 def test_names_that_look_alike_when_cleaned_have_folders_of_their_own():
@@ -120,3 +129,11 @@ def test_a_damaged_view_is_replaced(store, damaged):
 
 def test_the_link_opens_the_view():
     assert view_link("7") == "#/experiments/7/runs?viewStateShareKey=harness"
+
+
+def test_the_sweeps_of_a_store_are_listed_the_one_changed_last_at_the_end(store):
+    ids = {name: ensure_mlflow_experiment(store, name) for name in ("a", "b")}
+    store.client.create_experiment("of another program")
+    time.sleep(0.002)
+    set_view(store, ids["a"], [])
+    assert sweeps(store) == [("b", ids["b"]), ("a", ids["a"])]

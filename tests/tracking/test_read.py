@@ -8,16 +8,21 @@ from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.record import Outcome
 from harness.tracking.recorder import Recorder
 from harness.tracking.resolve import resolve_run
-from tests.tracking.conftest import run_to_record
 
 
-def finished(recorder: Recorder, name: str = "adamw", state: keys.EndState = "finished") -> str:
-    run_id = recorder.begin(run_to_record(name))
-    recorder.end(run_id, Outcome(state))
-    return run_id
+@pytest.fixture
+def finished(run_to_record):
+    """Records a run that has ended and returns its id."""
+
+    def record(recorder: Recorder, name: str = "adamw", state: keys.EndState = "finished") -> str:
+        run_id = recorder.begin(run_to_record(name))
+        recorder.end(run_id, Outcome(state))
+        return run_id
+
+    return record
 
 
-def test_all_runs_of_harness_are_found_oldest_first(store, recorder):
+def test_all_runs_of_harness_are_found_oldest_first(store, recorder, finished):
     ids = [finished(recorder, f"r{number}") for number in range(5)]
     other = Recorder(store, ensure_mlflow_experiment(store, "other"), {})
     ids.append(finished(other))
@@ -26,7 +31,7 @@ def test_all_runs_of_harness_are_found_oldest_first(store, recorder):
     assert [run.run_id for run in find_runs(store, [experiment])] == ids[-1:]
 
 
-def test_runs_of_other_programs_and_deleted_runs_are_left_out(store, recorder):
+def test_runs_of_other_programs_and_deleted_runs_are_left_out(store, recorder, finished):
     theirs = store.client.create_run(ensure_mlflow_experiment(store, "sweep")).info.run_id
     deleted = finished(recorder)
     store.client.delete_run(deleted)
@@ -40,7 +45,7 @@ def test_a_store_without_experiments_has_no_runs(store):
     assert find_runs(store, []) == []
 
 
-def test_more_runs_than_a_page_are_found(store, recorder, monkeypatch):
+def test_more_runs_than_a_page_are_found(store, recorder, monkeypatch, finished):
     monkeypatch.setattr("harness.tracking.read.PAGE", 2)
     ids = [finished(recorder, f"r{number}") for number in range(5)]
     for name in "abc":
@@ -48,18 +53,18 @@ def test_more_runs_than_a_page_are_found(store, recorder, monkeypatch):
     assert [run.run_id for run in find_runs(store)] == ids
 
 
-def test_history_is_ordered_by_step_whatever_the_time(store, recorder):
+def test_history_is_ordered_by_step_whatever_the_time(store, recorder, finished):
     run_id = finished(recorder)
     for step in (3, 1, 2):
         store.client.log_metric(run_id, "m", float(step), timestamp=100 - step, step=step)
     assert list(history(store, run_id, "m").items()) == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
-def test_a_run_without_that_metric_has_an_empty_history(store, recorder):
+def test_a_run_without_that_metric_has_an_empty_history(store, recorder, finished):
     assert history(store, finished(recorder), "val/loss") == {}
 
 
-def test_aliases_that_someone_broke_by_hand_are_none(store, recorder):
+def test_aliases_that_someone_broke_by_hand_are_none(store, recorder, finished):
     run_id = finished(recorder)
     for broken in ("not JSON", '["a"]', '{"a": 1}', "3"):
         store.client.set_tag(run_id, keys.ALIASES, broken)
@@ -71,7 +76,9 @@ def test_an_unknown_id_is_told(store):
         get_run(store, "nope")
 
 
-def test_checkpoints_are_ordered_by_step_and_other_files_left_out(store, recorder, stage):
+def test_checkpoints_are_ordered_by_step_and_other_files_left_out(
+    store, recorder, stage, run_to_record
+):
     run_id = recorder.begin(run_to_record())
     for name in ("step_1000000", "step_000200", "step_999999"):
         recorder.publish_checkpoint(run_id, stage(), name)
@@ -81,13 +88,15 @@ def test_checkpoints_are_ordered_by_step_and_other_files_left_out(store, recorde
     assert local_checkpoint(store, run_id, "step_000200").name == "step_000200"
 
 
-def test_a_run_without_a_checkpoint_is_told(store, recorder):
+def test_a_run_without_a_checkpoint_is_told(store, recorder, finished):
     run_id = finished(recorder, state="failed")
     with pytest.raises(StoreError, match=r"adamw \(.*\) has no checkpoint; its state is failed"):
         local_checkpoint(store, run_id)
 
 
-def test_a_checkpoint_that_is_not_there_is_told_with_the_nearest(store, recorder, stage):
+def test_a_checkpoint_that_is_not_there_is_told_with_the_nearest(
+    store, recorder, stage, run_to_record
+):
     run_id = recorder.begin(run_to_record())
     recorder.publish_checkpoint(run_id, stage(), "step_000200")
     with pytest.raises(StoreError, match="no checkpoint 'step_200'; did you mean step_000200"):
@@ -96,7 +105,9 @@ def test_a_checkpoint_that_is_not_there_is_told_with_the_nearest(store, recorder
         local_checkpoint(store, run_id, "../../x")
 
 
-def test_a_link_that_leads_out_of_the_store_is_not_followed(store, recorder, stage, tmp_path):
+def test_a_link_that_leads_out_of_the_store_is_not_followed(
+    store, recorder, stage, tmp_path, run_to_record
+):
     run_id = recorder.begin(run_to_record())
     recorder.publish_checkpoint(run_id, stage(), "step_000200")
     folder = local_checkpoint(store, run_id)
@@ -106,33 +117,33 @@ def test_a_link_that_leads_out_of_the_store_is_not_followed(store, recorder, sta
         local_checkpoint(store, run_id)
 
 
-def test_a_name_means_the_newest_finished_run_of_that_name(store, recorder):
+def test_a_name_means_the_newest_finished_run_of_that_name(store, recorder, finished):
     finished(recorder)
     newest_finished = finished(recorder)
     finished(recorder, state="failed")
     assert resolve_run(store, "adamw").run_id == newest_finished
 
 
-def test_a_name_means_the_run_that_was_not_superseded(store, recorder):
+def test_a_name_means_the_run_that_was_not_superseded(store, recorder, finished):
     old = finished(recorder)
     new = finished(recorder, state="diverged")
     recorder.supersede(new, old)
     assert resolve_run(store, "adamw").run_id == old
 
 
-def test_a_name_that_only_unfinished_runs_bear_means_the_newest(store, recorder):
+def test_a_name_that_only_unfinished_runs_bear_means_the_newest(store, recorder, finished):
     finished(recorder, state="killed")
     newest = finished(recorder, state="failed")
     assert resolve_run(store, "adamw").run_id == newest
 
 
-def test_the_name_that_another_sweep_gave_means_the_run_too(store, recorder):
+def test_the_name_that_another_sweep_gave_means_the_run_too(store, recorder, finished):
     run_id = finished(recorder)
     recorder.add_alias(run_id, "other", "baseline")
     assert resolve_run(store, "baseline").run_id == run_id
 
 
-def test_an_id_or_a_unique_beginning_of_one_means_its_run(store, recorder):
+def test_an_id_or_a_unique_beginning_of_one_means_its_run(store, recorder, finished):
     run_id = finished(recorder)
     assert resolve_run(store, run_id).run_id == run_id
     assert resolve_run(store, run_id[:8]).run_id == run_id
@@ -140,7 +151,7 @@ def test_an_id_or_a_unique_beginning_of_one_means_its_run(store, recorder):
         resolve_run(store, run_id[:3])
 
 
-def test_an_ambiguous_beginning_is_told_with_the_candidates(store, recorder, monkeypatch):
+def test_an_ambiguous_beginning_is_told_with_the_candidates(store, recorder, monkeypatch, finished):
     monkeypatch.setattr("harness.tracking.resolve.MIN_PREFIX", 0)
     for name in ("a", "b", "c", "d", "e", "f"):
         finished(recorder, name)
@@ -148,7 +159,7 @@ def test_an_ambiguous_beginning_is_told_with_the_candidates(store, recorder, mon
         resolve_run(store, "")
 
 
-def test_an_unknown_name_is_told_with_the_nearest(store, recorder):
+def test_an_unknown_name_is_told_with_the_nearest(store, recorder, finished):
     finished(recorder)
     with pytest.raises(UsageError, match=r"no run is called 'adamv'.*did you mean 'adamw'\?"):
         resolve_run(store, "adamv")
@@ -156,7 +167,7 @@ def test_an_unknown_name_is_told_with_the_nearest(store, recorder):
         resolve_run(store, "zzz")
 
 
-def test_what_a_dead_process_left_running_becomes_killed(store, recorder):
+def test_what_a_dead_process_left_running_becomes_killed(store, recorder, run_to_record, finished):
     done = finished(recorder)
     left = recorder.begin(run_to_record("left"))
     assert mark_dead_runs(store) == [left]
@@ -166,7 +177,9 @@ def test_what_a_dead_process_left_running_becomes_killed(store, recorder):
 
 
 @pytest.mark.parametrize(("state", "status"), [("diverged", "FINISHED"), ("failed", "FAILED")])
-def test_a_run_whose_end_was_cut_off_after_its_state_has_that_end(store, recorder, state, status):
+def test_a_run_whose_end_was_cut_off_after_its_state_has_that_end(
+    store, recorder, state, status, run_to_record
+):
     run_id = recorder.begin(run_to_record())
     recorder.set_tag(run_id, keys.STATE, state)
     assert mark_dead_runs(store) == []

@@ -16,7 +16,6 @@ from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.record import DatasetInput, Outcome
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import open_store
-from tests.tracking.conftest import run_to_record
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,9 @@ def served(ready_made_store, tmp_path_factory):
     process.wait(30)
 
 
-def test_a_run_is_recorded_and_read_through_a_server(served, tmp_path, stage, monkeypatch):
+def test_a_run_is_recorded_and_read_through_a_server(
+    served, tmp_path, stage, monkeypatch, run_to_record
+):
     monkeypatch.chdir(tmp_path)
     store = open_store(served, tmp_path)
     assert not store.is_local
@@ -68,7 +69,7 @@ def test_a_run_is_recorded_and_read_through_a_server(served, tmp_path, stage, mo
     assert not folder.exists()
 
 
-def test_only_its_own_dead_runs_are_marked_on_a_shared_server(served, tmp_path):
+def test_only_its_own_dead_runs_are_marked_on_a_shared_server(served, tmp_path, run_to_record):
     ours, theirs = (open_store(served, tmp_path / name) for name in ("ours", "theirs"))
     ids = []
     for store in (ours, theirs):
@@ -79,7 +80,7 @@ def test_only_its_own_dead_runs_are_marked_on_a_shared_server(served, tmp_path):
 
 
 def test_nothing_is_printed_while_a_run_is_recorded_through_a_server(
-    served, tmp_path, stage, capfd
+    served, tmp_path, stage, capfd, run_to_record
 ):
     store = open_store(served, tmp_path)
     recorder = Recorder(store, ensure_mlflow_experiment(store, "quiet"), {})
@@ -119,9 +120,11 @@ def test_a_port_in_use_is_replaced_by_a_free_one():
 
 
 def test_a_server_that_ends_at_once_is_told():
-    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as process:
-        with pytest.raises(StoreError, match="the MLflow server ended with exit code 3"):
-            server.wait_until_ready("http://127.0.0.1:1", 30, process)
+    with (
+        subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as process,
+        pytest.raises(StoreError, match="the MLflow server ended with exit code 3"),
+    ):
+        server.wait_until_ready("http://127.0.0.1:1", 30, process)
 
 
 def test_a_server_that_never_answers_is_told():

@@ -158,7 +158,7 @@ def test_a_file_that_is_no_database_is_told_and_left_as_it_is(tmp_path):
     database = tmp_path / "mlruns" / "mlflow.db"
     content = b"my notes, not a database\n" * 200
     database.write_bytes(content)
-    with pytest.raises(StoreError, match="not a readable SQLite database .*left as it is"):
+    with pytest.raises(StoreError, match=r"not a readable SQLite database .*left as it is"):
         open_store(None, tmp_path)
     assert database.read_bytes() == content
 
@@ -168,7 +168,7 @@ def test_a_damaged_store_is_told_and_left_as_it_is(project):
     content = bytearray(database.read_bytes())
     content[4096 : 64 * 4096] = b"\xa5" * (63 * 4096)
     database.write_bytes(content)
-    with pytest.raises(StoreError, match="not a readable SQLite database .*left as it is"):
+    with pytest.raises(StoreError, match=r"not a readable SQLite database .*left as it is"):
         open_store()
     assert database.read_bytes() == content
 
@@ -197,7 +197,7 @@ def test_an_older_schema_is_told_with_the_command_and_not_migrated(project):
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
         connection.execute("DROP TABLE logged_model_metrics")
-    with pytest.raises(StoreError, match="older than that of MLflow .*mlflow db upgrade 'sqlite:"):
+    with pytest.raises(StoreError, match=r"older than that of MLflow .*mlflow db upgrade 'sqlite:"):
         open_store()
     query = "SELECT count(*) FROM sqlite_master WHERE name = 'logged_model_metrics'"
     assert connection.execute(query).fetchone() == (0,)

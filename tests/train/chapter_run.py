@@ -1,6 +1,6 @@
 """The chapter's run, with changes, and a hook that keeps what it hears."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from harness.spec.records import StepRecord
 from harness.spec.run_config import RunConfig

@@ -92,7 +92,10 @@ def test_a_snapshot_can_be_restored_twice(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"optimizer": {"name": "sgd", "lr": 0.1}}, "optimizer is AdamW, the run's is SGD; resume"),
-        ({"model": {"num_layers": 1}}, "model or corpus is not this run's; resume it with the sett"),
+        (
+            {"model": {"num_layers": 1}},
+            "model or corpus is not this run's; resume it with the sett",
+        ),
         ({"data": {"repeat": 65}}, "model or corpus is not this run's"),
     ],
 )

@@ -1,0 +1,107 @@
+"""The live table of a sweep on a terminal: what trains now, what ended last, how far it all is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.progress import Clock
+from harness.errors import escape
+from harness.schedule import RunOutcome, Unobserved
+
+if TYPE_CHECKING:
+    from harness.planning import PlannedRun
+
+NUM_ENDED = 10  # runs that ended last and stay in sight
+REFRESH_PER_S = 8
+COLOURS = {"finished": "green", "diverged": "yellow", "failed": "red", "killed": "red"}
+
+
+class _Row:
+    """A run that is training."""
+
+    def __init__(self, run: PlannedRun) -> None:
+        self.run, self.step, self.loss, self.clock = run, 0, "", Clock()
+
+
+class LiveTable(Unobserved):
+    """Keeps the rows; rich draws `renderable` some times a second."""
+
+    def __init__(self) -> None:
+        self.num_runs = self.num_done = 0
+        self.running: dict[str, _Row] = {}
+        self.ended: deque[tuple[str, RunOutcome, str]] = deque(maxlen=NUM_ENDED)
+        self.notes: list[str] = []
+        self.clock = Clock()
+
+    def on_plan(self, runs: Sequence[PlannedRun]) -> None:
+        """See `Observer`."""
+        self.num_runs = sum(1 for run in runs if run.is_trained)
+        self.clock = Clock()
+
+    def on_start(self, run: PlannedRun) -> None:
+        """See `Observer`."""
+        self.running[run.name] = _Row(run)
+
+    def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
+        """See `Observer`."""
+        row = self.running[run.name]
+        step, loss = losses[-1]
+        row.step, row.loss = step, f"{loss:.4f}"
+
+    def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
+        """See `Observer`."""
+        row = self.running.pop(run.name)
+        self.num_done += 1
+        self.ended.append((run.name, outcome, row.loss))
+
+    def on_note(self, text: str) -> None:
+        """See `Observer`."""
+        self.notes.append(text)
+
+    def __rich__(self) -> Group:
+        """The table as it is now."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("run", "progress", "step", "loss", "steps/s", "ETA"):
+            justify = "left" if column in ("run", "progress") else "right"
+            table.add_column(column, justify=justify)  # type: ignore[arg-type]
+        for name, outcome, loss in self.ended:
+            state = Text(outcome.state, style=COLOURS.get(outcome.state, ""))
+            table.add_row(Text(escape(name)), state, "", loss, "", "")
+        for name, row in self.running.items():
+            steps = row.run.declared.config.train.steps
+            table.add_row(
+                Text(escape(name)),
+                ProgressBar(total=steps, completed=row.step, width=24),
+                f"{row.step}/{steps}",
+                row.loss,
+                f"{row.clock.rate(row.step):,.0f}",
+                row.clock.eta(row.step, steps) if row.step else "",
+            )
+        parts: list[Text | Table] = [Text(escape(note), style="yellow") for note in self.notes]
+        return Group(*parts, table, Text(self._sum()))
+
+    def _sum(self) -> str:
+        if not self.num_runs:
+            return "nothing to train"
+        eta = self.clock.eta(self.num_done, self.num_runs) if self.num_done else "?"
+        return f"{self.num_done} of {self.num_runs} runs trained, {eta} left"
+
+
+@contextlib.contextmanager
+def live_table() -> Iterator[LiveTable]:
+    """The table, drawn until the block ends; the last drawing is wiped, the summary follows."""
+    table = LiveTable()
+    console = Console(highlight=False)
+    with Live(table, console=console, refresh_per_second=REFRESH_PER_S, transient=True):
+        yield table
+    for note in table.notes:
+        console.print(Text(f"harness: {escape(note)}", style="yellow"))

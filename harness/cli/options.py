@@ -1,0 +1,38 @@
+"""Arguments and flags that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+File = Annotated[Path, typer.Argument(help="The sweep file.", show_default=False)]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        envvar="MLFLOW_TRACKING_URI",
+        help="The MLflow store; by default mlruns/mlflow.db here.",
+        show_default=False,
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="GLOB", help="Only what this matches; repeatable."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a setting; repeatable."),
+]
+MaxRuns = Annotated[
+    int, typer.Option("--max-runs", min=1, help="The most runs a file may declare.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Force = Annotated[bool, typer.Option("--force", help="Train again what is done.")]
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's name or id, or a checkpoint's path.", show_default=False
+    ),
+]

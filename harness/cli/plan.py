@@ -1,0 +1,66 @@
+"""`harness plan FILE`: what `run` would do, and why."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.errors import reporting
+from harness.cli.options import AsJson, File, Force, MaxRuns, Only, Set, TrackingUri
+from harness.spec.load import MAX_RUNS, load_sweep
+
+if TYPE_CHECKING:
+    from harness.planning import PlannedRun
+
+
+def plan(
+    file: File,
+    only: Only = None,
+    set_: Set = None,
+    force: Force = False,
+    max_runs: MaxRuns = MAX_RUNS,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `run` would do: run, fingerprint, engine and the reason. Writes nothing."""
+    with reporting(as_json=as_json):
+        sweep = load_sweep(file, overrides=set_ or (), only=only or (), max_runs=max_runs)
+        from harness.sweep import plan_sweep
+
+        runs = plan_sweep(sweep, tracking_uri=tracking_uri, only=only or (), force=force)
+        if as_json:
+            print(json.dumps({"runs": [to_json(run) for run in runs], "searches": []}))
+        else:
+            print_plan(runs)
+
+
+def to_json(run: PlannedRun) -> dict[str, Any]:
+    """A planned run as `--json` prints it: the keys of a run's result, not yet trained."""
+    from harness.results import RunResult
+
+    state = run.stored.state if run.is_done and run.stored else "planned"
+    run_id = run.stored.run_id if run.stored else None
+    return {**RunResult(run, run_id, state, None).to_json(), "stack": None, "owner": run.owner}
+
+
+def print_plan(runs: Sequence[PlannedRun]) -> None:
+    """The plan as a table, and its sum in a line."""
+    from harness.cli.tables import print_table
+
+    rows = [
+        [
+            run.name,
+            run.fingerprint,
+            run.engine,
+            f"{run.reason} (shares {run.owner})" if run.owner else run.reason,
+        ]
+        for run in runs
+    ]
+    print_table(["run", "fingerprint", "engine", "reason"], rows)
+    counts = Counter(run.reason for run in runs if run.is_done or run.is_trained)
+    shared = sum(1 for run in runs if run.owner)
+    to_train = sum(1 for run in runs if run.is_trained)
+    reasons = ", ".join(f"{n} {reason}" for reason, n in counts.items())
+    print(f"{len(runs)} runs, {to_train} to train ({reasons}; {shared} shared)")

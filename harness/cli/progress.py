@@ -1,0 +1,91 @@
+"""A sweep as it goes: a live table on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness.errors import escape
+from harness.schedule import Observer, RunOutcome, Unobserved
+
+if TYPE_CHECKING:
+    from harness.planning import PlannedRun
+
+
+@contextlib.contextmanager
+def progress_for(*, quiet: bool) -> Iterator[Observer]:
+    """The observer that suits the output; it is closed at the end."""
+    if quiet:
+        yield Notes()
+    elif sys.stdout.isatty():
+        from harness.cli.live import live_table
+
+        with live_table() as observer:
+            yield observer
+    else:
+        yield Lines()
+
+
+class Notes(Unobserved):
+    """Says only what the user should know."""
+
+    def on_note(self, text: str) -> None:
+        """See `Observer`."""
+        print(f"harness: {escape(text)}", file=sys.stderr)
+
+
+class Lines(Notes):
+    """One line for each thing that happens; losses in the form of the chapter's section 14.5."""
+
+    def __init__(self) -> None:
+        self.num_to_train = self.num_started = 0
+        self.began: dict[str, float] = {}
+
+    def on_plan(self, runs: Sequence[PlannedRun]) -> None:
+        """See `Observer`."""
+        self.num_to_train = sum(1 for run in runs if run.is_trained)
+        done = sum(1 for run in runs if run.is_done)
+        print(f"{len(runs)} runs: {self.num_to_train} to train, {done} already done", flush=True)
+
+    def on_start(self, run: PlannedRun) -> None:
+        """See `Observer`."""
+        self.num_started += 1
+        count = f"[{self.num_started}/{self.num_to_train}]"
+        print(f"{count} {run.name} ({run.engine}, {run.reason})", flush=True)
+
+    def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
+        """See `Observer`."""
+        train = run.declared.config.train
+        for step, loss in losses:
+            if step == 1 or step % train.log_every == 0 or step == train.steps:
+                print(f"{run.name}  step {step:>3}: loss = {loss:.4f}", flush=True)
+
+    def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
+        """See `Observer`."""
+        if outcome.state != "finished":
+            message = f": {escape(outcome.message)}" if outcome.message else ""
+            print(f"{run.name}  {outcome.state}{message}", flush=True)
+        elif outcome.seconds:
+            steps = run.declared.config.train.steps
+            rate = steps / outcome.seconds
+            print(f"{run.name}  finished: {steps} steps, {rate:,.0f} steps/s", flush=True)
+
+
+class Clock:
+    """Steps a second and the time that is left, from when each run began."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def rate(self, steps: int) -> float:
+        """Steps a second since the beginning."""
+        return steps / max(time.monotonic() - self._began, 1e-9)
+
+    def eta(self, steps: int, of: int) -> str:
+        """The time left at that rate, as m:ss."""
+        rate = self.rate(steps)
+        seconds = int((of - steps) / rate) if rate else 0
+        return f"{seconds // 60}:{seconds % 60:02d}"

@@ -1,0 +1,122 @@
+"""`harness run FILE`: train what is missing, check every claim, print one table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.errors import reporting
+from harness.cli.options import AsJson, File, Force, MaxRuns, Only, Set, TrackingUri
+from harness.errors import UsageError
+from harness.spec.load import MAX_RUNS, load_sweep
+from harness.spec.sweep_file import Sweep
+
+if TYPE_CHECKING:
+    from harness.results import SweepResult
+
+
+def run(
+    file: File,
+    only: Only = None,
+    set_: Set = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, max=1024, help="Processes that train.")
+    ] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done; write nothing.")
+    ] = False,
+    force: Force = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Start nothing after a run that failed.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for another sweep on this store to end.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write the claims as a JUnit file.")
+    ] = None,
+    max_runs: MaxRuns = MAX_RUNS,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only what needs attention.")
+    ] = False,
+) -> None:
+    """Train every run of a sweep that is not done, check every claim, print one table.
+
+    Exit code 0 when all is well, 1 when a run failed, 2 for a mistake in the call or the file,
+    3 when a claim does not hold, 4 when nothing matched, 130 or 143 when stopped.
+    """
+    with reporting(as_json=as_json):
+        _check_writable(junit)
+        sweep = load_sweep(file, overrides=set_ or (), only=only or (), max_runs=max_runs)
+        if dry_run:
+            _dry_run(sweep, only or [], force, tracking_uri, as_json, quiet)
+            return
+        from harness.cli.progress import progress_for
+        from harness.cli.summary import print_summary
+        from harness.sweep import run_sweep
+
+        with progress_for(quiet=quiet or as_json) as observer:
+            result = run_sweep(
+                sweep,
+                tracking_uri=tracking_uri,
+                only=only or (),
+                jobs=jobs,
+                force=force,
+                fail_fast=fail_fast,
+                wait=wait,
+                observer=observer,
+            )
+        if junit is not None:
+            _write_junit(junit, sweep.name, result)
+        if as_json:
+            print(json.dumps(result.to_json()))
+        else:
+            print_summary(result, quiet=quiet)
+        raise typer.Exit(result.exit_code)
+
+
+def _dry_run(
+    sweep: Sweep, only: list[str], force: bool, uri: str | None, as_json: bool, quiet: bool
+) -> None:
+    """The plan, in the form of a result where `--json` wants one: every status is `planned`."""
+    from harness.cli.plan import print_plan
+    from harness.results import RunResult, SweepResult
+    from harness.sweep import plan_sweep
+
+    runs = plan_sweep(sweep, tracking_uri=uri, only=only, force=force)
+    if as_json:
+        results = tuple(
+            RunResult(run, run.stored.run_id if run.stored else None, "planned", None)
+            for run in runs
+        )
+        print(json.dumps(SweepResult(results).to_json()))
+    elif not quiet:
+        print_plan(runs)
+
+
+def _check_writable(junit: Path | None) -> None:
+    """Better now than after an hour of training."""
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise UsageError(f"--junit {junit}: there is no folder {junit.absolute().parent}")
+
+
+def _write_junit(path: Path, sweep_name: str, result: SweepResult) -> None:
+    from harness.report.junit import CheckedRun, junit_xml
+
+    runs = [
+        CheckedRun(
+            run.planned.name,
+            run.planned.declared.experiment,
+            run.claims,
+            run.message or run.status if run.status in ("failed", "killed") else "",
+        )
+        for run in result.runs
+    ]
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(junit_xml(sweep_name, runs), encoding="utf-8")
+    temporary.replace(path)

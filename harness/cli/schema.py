@@ -1,0 +1,12 @@
+"""`harness schema`: the JSON Schema of sweep files, for editors."""
+
+from __future__ import annotations
+
+import json
+
+from harness.spec.schema import sweep_schema
+
+
+def schema() -> None:
+    """Print the JSON Schema of sweep files."""
+    print(json.dumps(sweep_schema(), indent=2, ensure_ascii=False))
