@@ -146,10 +146,7 @@ class Schedule:
         record = to_record(self.sweep_name, planned)
         if planned.stored is not None:
             return self.recorder.resume(planned.stored.run_id, record)
-        run_id = self.recorder.begin(record)
-        if planned.replaces is not None:
-            self.recorder.supersede(planned.replaces.run_id, run_id)
-        return run_id
+        return self.recorder.begin(record)
 
     def _publish(self, planned: PlannedRun, running: _Running, event: StagedCheckpoint) -> None:
         """The recorder flushes first, so that no checkpoint is ahead of its losses."""
@@ -164,6 +161,8 @@ class Schedule:
     def _end(self, index: int, planned: PlannedRun, outcome: RunOutcome, ending: Outcome) -> None:
         with shielded():
             self.recorder.end(outcome.run_id, ending)
+            if planned.replaces is not None and outcome.state in keys.DONE_STATES:
+                self.recorder.supersede(planned.replaces.run_id, outcome.run_id)
             shutil.rmtree(self.staging / outcome.run_id, ignore_errors=True)
             del self._running[index]
             self.outcomes[planned.name] = outcome

@@ -125,7 +125,8 @@ class _Call:
         self.sweep, self.store, self.only, self.observer = sweep, store, only, observer
         killed = mark_dead_runs(store)
         if killed:
-            observer.on_note(f"{len(killed)} runs that a dead process left are set right")
+            count = f"{len(killed)} run{'s' if len(killed) > 1 else ''}"
+            observer.on_note(f"{count} left RUNNING by a dead process: now killed, to be run again")
         self.experiment_id = ensure_mlflow_experiment(store, sweep.name, sweep.description)
         self.recorder = Recorder(store, self.experiment_id, environment_tags())
         self.stored = find_runs(store)

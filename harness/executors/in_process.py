@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Sequence
 from functools import partial
 
+from harness.errors import HarnessError
 from harness.executors.base import Callbacks, Failure, Function
 
 
@@ -26,5 +27,6 @@ class InProcess:
 
 def failure(error: BaseException) -> Failure:
     """A `Failure` from an exception, with its whole traceback."""
-    lines = traceback.format_exception_only(error)
-    return Failure(lines[-1].strip(), "".join(traceback.format_exception(error)))
+    told = isinstance(error, HarnessError)  # its message is a sentence already
+    message = str(error) if told else traceback.format_exception_only(error)[-1].strip()
+    return Failure(message, "".join(traceback.format_exception(error)))

@@ -138,5 +138,5 @@ def _state_of(view: str | None) -> str | None:
 def sweeps(store: Store) -> list[tuple[str, str]]:
     """The sweeps of a store, the one changed last at the end: (name, id of MLflow's experiment)."""
     with told(store.uri, "read the experiments"):
-        found = store.client.search_experiments(order_by=["last_update_time ASC"])
+        found = store.client.search_experiments(order_by=["creation_time ASC"])
     return [(e.name, str(e.experiment_id)) for e in found if keys.SWEEP in e.tags]

@@ -26,7 +26,7 @@ import sqlalchemy
 from filelock import FileLock, Timeout
 
 from harness.errors import StoreError
-from harness.tracking import relocation, statistics
+from harness.tracking import planner, relocation
 from harness.tracking.mlflow_api import MlflowClient, MlflowException, mlflow, told
 
 BUSY_TIMEOUT_MS = 20_000
@@ -107,7 +107,7 @@ def _build_schema(building: Path, home: Path) -> None:
 def _finish(building: Path, home: Path) -> None:
     connection = sqlite3.connect(building)
     try:
-        statistics.plant(connection)
+        planner.plant(connection)
         relocation.write_home(connection, home)
         connection.commit()
         connection.execute("PRAGMA journal_mode = WAL")
@@ -143,7 +143,7 @@ def _look(database: Path) -> None:
                 raise StoreError(f"{database}: is a SQLite database, but not a store of MLflow")
             if not _mlflow_tables() <= tables:
                 raise StoreError(_schema_differs(database, revision))
-            statistics.plant(connection)
+            planner.plant(connection)
             relocation.mend(connection, database.parent)
             connection.commit()
     except sqlite3.Error as error:

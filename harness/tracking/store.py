@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 import sqlalchemy
 
 from harness.errors import StoreError
-from harness.tracking import sqlite_store, statistics
+from harness.tracking import planner, sqlite_store
 from harness.tracking.lock import DEFAULT_DATABASE
 from harness.tracking.mlflow_api import MlflowClient, redacted, told
 
@@ -86,7 +86,7 @@ def refresh_statistics(store: Store) -> None:
     if store.database is None:
         return
     try:
-        statistics.refresh(store.database)
+        planner.refresh(store.database)
     except sqlite3.Error as error:
         raise StoreError(f"{store.database}: its statistics cannot be written: {error}") from error
 

@@ -131,9 +131,9 @@ def test_the_link_opens_the_view():
     assert view_link("7") == "#/experiments/7/runs?viewStateShareKey=harness"
 
 
-def test_the_sweeps_of_a_store_are_listed_the_one_changed_last_at_the_end(store):
-    ids = {name: ensure_mlflow_experiment(store, name) for name in ("a", "b")}
+def test_the_sweeps_of_a_store_are_listed_the_one_created_last_at_the_end(store):
+    first = ensure_mlflow_experiment(store, "b")
     store.client.create_experiment("of another program")
     time.sleep(0.002)
-    set_view(store, ids["a"], [])
-    assert sweeps(store) == [("b", ids["b"]), ("a", ids["a"])]
+    second = ensure_mlflow_experiment(store, "a")
+    assert sweeps(store) == [("b", first), ("a", second)]
