@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from harness.cli.tables import print_table
@@ -59,7 +60,7 @@ def _score(run: RunResult) -> str:
 
 
 def _print_claims(result: SweepResult, *, quiet: bool) -> None:
-    claims = [(run.planned.name, claim) for run in result.runs for claim in run.claims]
+    claims = _named_claims(result)
     if quiet or len(claims) > MAX_CLAIMS:
         claims = [(name, claim) for name, claim in claims if claim.holds is not True]
     if claims:
@@ -70,18 +71,37 @@ def _print_claims(result: SweepResult, *, quiet: bool) -> None:
         print()
 
 
+def _named_claims(result: SweepResult) -> list[tuple[str, ClaimResult]]:
+    """Each claim with whom it is about; one over the mean of seeds stands once, for the group."""
+    named: list[tuple[str, ClaimResult]] = []
+    seen: set[int] = set()
+    for run in result.runs:
+        for claim in run.claims:
+            if claim.group and id(claim) in seen:
+                continue
+            seen.add(id(claim))
+            named.append((claim.group or run.planned.name, claim))
+    return named
+
+
 def _observed(claim: ClaimResult) -> str:
     value = "" if claim.observed is None else f"{claim.observed:.6g}"
     return f"{value} ({claim.detail})" if claim.detail and value else value or claim.detail
 
 
 def _last_line(result: SweepResult) -> str:
-    counts = [
-        (sum(1 for run in result.runs if run.planned.is_trained), "trained"),
-        (sum(1 for run in result.runs if run.planned.is_done), "already done"),
-        (sum(1 for run in result.runs if run.planned.owner and not run.planned.is_done), "shared"),
-    ]
-    runs = ", ".join(f"{n} {what}" for n, what in counts if n)
-    claims = [claim for run in result.runs for claim in run.claims]
+    counts = Counter(_fate(run) for run in result.runs)
+    runs = ", ".join(f"{n} {what}" for what, n in counts.items())
+    claims = [claim for _, claim in _named_claims(result)]
     held = sum(1 for claim in claims if claim.holds)
-    return f"{len(result.runs)} runs: {runs or 'none'}. {held} of {len(claims)} claims hold."
+    checked = f" {held} of {len(claims)} claims hold." if claims else ""
+    return f"{len(result.runs)} run{'s' if len(result.runs) != 1 else ''}: {runs}.{checked}"
+
+
+def _fate(run: RunResult) -> str:
+    """What became of a run in this call, in a word or two."""
+    if run.planned.is_done:
+        return "already done"
+    if run.planned.owner:
+        return "shared"
+    return {"finished": "trained", "planned": "not trained"}.get(run.status, run.status)

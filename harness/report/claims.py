@@ -30,6 +30,7 @@ class ClaimResult:
     holds: bool | None
     observed: float | None
     detail: str = ""
+    group: str = ""  # the group of seeds that a claim over their mean is about
 
 
 def check_claims(
@@ -47,7 +48,7 @@ def check_claims(
         check = _Check(claim, experiments, curve_of)
         if claim.over_mean:
             for members in _groups(experiment).values():
-                result = check.group(members)
+                result = dataclasses.replace(check.group(members), group=members[0].group)
                 for run in members:
                     results.get(run.name, []).append(result)
         else:

@@ -19,6 +19,7 @@ from harness.spec.metrics import METRICS
 
 By = Literal["mean", "median", "min", "max"]
 Relation = Literal["equals", "approx", "below", "above", "between", "same_as"]
+_SIGNS = {"equals": "=", "approx": "=", "below": "<", "above": ">", "between": "between"}
 RELATIONS: tuple[Relation, ...] = ("equals", "approx", "below", "above", "between", "same_as")
 
 _NUMBER_SCHEMA = {"type": "number"}
@@ -77,7 +78,7 @@ class Place:
 
     def __str__(self) -> str:
         if self.window is not None:
-            return f"the {self.by} of the last {self.window} steps"
+            return f"the last {self.window} steps ({self.by})"
         return "the last step" if self.step is None else f"step {self.step}"
 
 
@@ -100,10 +101,9 @@ class Claim:
         if self.relation == "same_as":
             return f"{self.metric} is bit for bit that of {self.references[0].experiment}"
         mean = "mean over seeds of " if self.over_mean else ""
-        word = {"equals": "=", "approx": "=", "below": "<", "above": ">", "between": "between"}
-        return (
-            f"{mean}{self.metric} at {self.place} {word[self.relation]} {what}{self._tolerance()}"
-        )
+        where = "over" if self.place.window is not None else "at"
+        claimed = f"{mean}{self.metric} {where} {self.place}"
+        return f"{claimed} {_SIGNS[self.relation]} {what}{self._tolerance()}"
 
     def _tolerance(self) -> str:
         if self.tolerance_abs is not None:
