@@ -1,15 +1,16 @@
-.PHONY: check format test
+.PHONY: check lint test format
 
-check: ## everything that CI checks
+check: lint test ## everything that CI checks
+
+lint:
 	ruff format --check .
 	ruff check .
 	mypy --strict harness
 	lint-imports
+
+test:
 	pytest
 
 format:
 	ruff format .
 	ruff check --fix .
-
-test:
-	pytest

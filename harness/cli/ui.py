@@ -72,7 +72,7 @@ def _sigterm_as_exit() -> Iterator[None]:
 
 
 def _print_links(url: str, store: Store) -> str:
-    """The page of each sweep in our view; returns the one that changed last."""
+    """The page of each sweep in our view; returns that of the newest sweep."""
     from harness.tracking.experiments import sweeps, view_link
 
     link = url
