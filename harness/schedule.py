@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from harness.errors import shorten
 from harness.executors.base import Executor, Failure
 from harness.interrupts import shielded
 from harness.job import Job, JobEvent, JobResult, StagedCheckpoint, Steps, checkpoint_name, run_job
@@ -205,8 +206,15 @@ def to_record(sweep_name: str, planned: PlannedRun) -> RunToRecord:
         tags={**tags, keys.EXPECT: keys.EXPECT_NONE},
         description=config.description,
         dataset=DatasetInput(
-            name=source.kind if source.kind == "text" else Path(source.value).name,
+            name=_corpus_name(planned),
             digest=planned.corpus.digest,
             source=str(source),
         ),
     )
+
+
+def _corpus_name(planned: PlannedRun) -> str:
+    """What MLflow calls the dataset: the beginning of the text, or the file's name."""
+    source, repeat = planned.declared.corpus.source, planned.declared.corpus.repeat
+    name = Path(source.value).name if source.kind == "file" else shorten(source.value, 40)
+    return f"{name} x {repeat}" if repeat > 1 else name

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import NothingMatched
@@ -18,6 +18,7 @@ from harness.groups import record_group, seed_groups
 from harness.interrupts import installed
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs
 from harness.report.claims import ClaimResult, Curve, check_claims
+from harness.report.compare import telling_settings
 from harness.results import RunResult, SweepResult
 from harness.schedule import Observer, RunOutcome, Schedule, Unobserved
 from harness.spec.names import selects
@@ -273,11 +274,6 @@ class _Call:
                 self.recorder.set_tag(run_id, keys.EXPECT, verdict)
 
     def _differing(self) -> list[str]:
-        """The settings in which the sweep's runs differ, most telling first: swept ones lead."""
-        flat = [run.config.flat() for run in self.sweep.runs]
-        paths: Iterator[str] = (path for settings in flat for path in settings)
-        return [
-            path
-            for path in dict.fromkeys(paths)
-            if len({settings.get(path) for settings in flat}) > 1
-        ]
+        """The settings whose values tell the sweep's runs apart, swept ones first."""
+        swept = (path for run in self.sweep.runs for path, _ in run.point)
+        return telling_settings([run.config.flat() for run in self.sweep.runs], first=swept)

@@ -10,12 +10,14 @@ import sys
 import time
 import webbrowser
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.errors import reporting
 from harness.cli.options import TrackingUri
+from harness.errors import StoreError
 
 if TYPE_CHECKING:
     from harness.tracking.store import Store
@@ -45,22 +47,39 @@ def ui(
             print(f"port {port} is taken", file=sys.stderr)
         command, environment = ui_command(store, chosen)
         print(f"starting MLflow at {url} (some seconds) ...", file=sys.stderr, flush=True)
-        process = subprocess.Popen(command, env=environment, start_new_session=True)
+        log = store.state_dir / ".state" / "ui.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with _sigterm_as_exit():
-                wait_until_ready(url, START_TIMEOUT_S, process)
+            with _sigterm_as_ctrl_c(), _server(command, environment, log) as process:
+                try:
+                    wait_until_ready(url, START_TIMEOUT_S, process)
+                except StoreError as error:
+                    raise StoreError(f"{error}; what it said is in {log}") from None
                 link = _print_links(url, store)
                 if open_browser and sys.stdout.isatty():
                     webbrowser.open(link)
                 process.wait()
         except KeyboardInterrupt:
             print("stopped", file=sys.stderr)
-        finally:
-            _stop(process)
 
 
 @contextlib.contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
+def _server(
+    command: list[str], environment: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """MLflow's server with its workers, for as long as the block; what it says goes to ``log``."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
     def leave(_signum: int, _frame: object) -> None:
         raise KeyboardInterrupt
 

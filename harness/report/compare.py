@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.report.statistics import t_interval
@@ -140,15 +140,25 @@ def _interval_cells(values: Sequence[float]) -> dict[str, float]:
 
 
 def _differing_settings(rows: Sequence[Sequence[ComparedRun]]) -> dict[str, list[str]]:
-    """Settings of which at least two rows that have them differ; in a group only shared ones."""
+    """The values of the telling settings, a column each; in a group only what it shares."""
     shared = [_shared_params([run.record.params for run in members]) for members in rows]
-    paths = dict.fromkeys(path for params in shared for path in params)
-    return {
-        path: [params.get(path, "") for params in shared]
+    return {path: [params.get(path, "") for params in shared] for path in telling_settings(shared)}
+
+
+def telling_settings(
+    all_params: Sequence[Mapping[str, str]], *, first: Iterable[str] = ()
+) -> list[str]:
+    """The settings of which at least two rows that have them differ, those in ``first`` leading.
+
+    A setting that one optimizer has and the other lacks tells nothing beyond the optimizer's name.
+    """
+    paths = dict.fromkeys([*first, *(path for params in all_params for path in params)])
+    return [
+        path
         for path in paths
         if not path.startswith(_NOT_SETTINGS)
-        and len({params[path] for params in shared if path in params}) > 1
-    }
+        and len({params[path] for params in all_params if path in params}) > 1
+    ]
 
 
 def _shared_params(all_params: Sequence[Mapping[str, str]]) -> dict[str, str]:
