@@ -1,0 +1,107 @@
+"""What a user sees in MLflow's UI, in a real browser: runs, the named view, curves, checkpoints."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import sweep_files
+from playwright.sync_api import Page, expect
+
+from harness.tracking.server import free_port
+
+from .conftest import serving
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+RUNS = ["adamw", "sgd", "lr-1", "batch-size/batch_size=1", "four-line-loop", "period-5"]
+
+
+def test_harness_ui_opens_the_view_of_the_chapter(
+    finished_chapter, page: Page, screenshots: Path
+) -> None:
+    arguments = ("ui", "--no-open", "--port", free_port(5000))
+    with serving(sweep_files.start_harness(*arguments, cwd=finished_chapter.folder)) as process:
+        printed = sweep_files.read_until(process, "Ctrl-C stops it")
+        found = re.search(r"^chapter-14: (http://127\.0\.0\.1:\S+)$", printed, re.MULTILINE)
+        assert found, printed
+        page.goto(found[1])
+        for name in RUNS:
+            expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+        # The view's own columns, and its order: the best run first.
+        for column in ("train/loss", "optimizer.lr"):
+            expect(page.get_by_text(column, exact=True).first).to_be_visible()
+        names = [link for link in page.get_by_role("link").all_inner_texts() if link in RUNS]
+        assert names[-1] == "lr-1"
+        page.screenshot(path=screenshots / "view.png")
+
+
+def test_a_bare_mlflow_ui_shows_runs_curves_and_checkpoints(
+    finished_chapter, page: Page, screenshots: Path
+) -> None:
+    port = free_port(5000)
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "-w", "1"]
+    process = subprocess.Popen(
+        command,
+        cwd=finished_chapter.folder,
+        env={**sweep_files.environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    with serving(process):
+        _wait_for(url, process)
+        page.goto(f"{url}/#/experiments")
+        page.get_by_role("link", name="chapter-14", exact=True).first.click()
+        page.wait_for_url(re.compile(r"experiments/\d+"))
+        experiment = re.search(r"experiments/(\d+)", page.url)
+        assert experiment
+        _check_curves(page, f"{url}/#/experiments/{experiment[1]}", screenshots)
+        _check_checkpoint(page, f"{url}/#/experiments/{experiment[1]}", screenshots)
+
+
+def _check_curves(page: Page, experiment: str, screenshots: Path) -> None:
+    """One chart of train/loss in which every run has its curve."""
+    page.goto(f"{experiment}/runs?compareRunsMode=CHART")
+    cards = page.locator("[data-testid='experiment-view-compare-runs-card']")
+    card = cards.filter(has=page.get_by_title("train/loss", exact=True)).first
+    card.scroll_into_view_if_needed()
+    for name in RUNS:  # the legend of the one chart
+        expect(card.get_by_text(re.compile(f"^{re.escape(name)}")).first).to_be_visible()
+    curves = card.locator(".scatterlayer .trace path.js-line")
+    expect(curves.first).to_be_attached()
+    assert curves.count() >= 7
+    page.screenshot(path=screenshots / "curves.png")
+
+
+def _check_checkpoint(page: Page, experiment: str, screenshots: Path) -> None:
+    page.goto(f"{experiment}/runs")
+    page.get_by_role("link", name="adamw", exact=True).click()
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("checkpoints", exact=True).click()
+    page.get_by_text("step_000200", exact=True).click()
+    expect(page.get_by_text("model.safetensors").first).to_be_visible()
+    page.get_by_text("checkpoint.json").first.click()
+    expect(page.get_by_text("sha256").first).to_be_visible()
+    page.screenshot(path=screenshots / "checkpoint.png")
+
+
+def _wait_for(url: str, process: subprocess.Popen[str], timeout_s: float = 90) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.stdout.read()
+        try:
+            urllib.request.urlopen(f"{url}/health", timeout=1).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(f"nothing answers at {url}")
