@@ -43,7 +43,10 @@ def _print_runs(result: SweepResult) -> None:
         ]
         for run in result.runs
     ]
-    print_table(["run", "state", "", "final loss", "claims"], rows, right=[3, 4])
+    head = ["run", "state", "", "final loss", "claims"]
+    if not any(run.claims for run in result.runs):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    print_table(head, rows, right=[3, 4])
 
 
 def _done(run: RunResult) -> str:
