@@ -7,7 +7,8 @@
     ├── CorpusError           text that cannot be read, or a symbol that the tokenizer lacks
     ├── CheckpointError       a checkpoint that is damaged, missing or of another format
     ├── StoreError            the MLflow store cannot be opened, created or written
-    │   └── StoreInUse        another living process holds it
+    │   ├── StoreInUse        another living process holds it
+    │   └── StoreMissing      nothing was recorded yet, and whoever asks only reads
     └── TrainingFailed        a run raised; carries the traceback as text
 
 A mistake of ours is an ``assert`` or an ordinary exception and keeps its traceback.
@@ -47,6 +48,10 @@ class StoreError(HarnessError):
 
 class StoreInUse(StoreError):
     """Another living process holds the store; names its pid."""
+
+
+class StoreMissing(StoreError):
+    """There is no store yet, and a command that only reads creates none."""
 
 
 class TrainingFailed(HarnessError):
@@ -125,7 +130,8 @@ def show(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):
-        return f"a list of {len(value)}" if len(value) > 8 else shorten(str(list(value)))
+        shown = f"a list of {len(value)}" if len(value) > 8 else ", ".join(map(show, value))
+        return shown if len(value) > 8 else shorten(f"[{shown}]")
     return shorten(str(value))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
+import signal
 import subprocess
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +74,10 @@ def harness(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def start_harness(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
-    """Start the installed command as the leader of a process group; its output is a pipe."""
-    return subprocess.Popen(
+@contextlib.contextmanager
+def started(*arguments: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """The installed command as the leader of a process group, which is gone after the block."""
+    process = subprocess.Popen(
         [COMMAND, *map(str, arguments)],
         cwd=cwd,
         env=environment(),
@@ -83,6 +87,12 @@ def start_harness(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:

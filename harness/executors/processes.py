@@ -2,21 +2,27 @@
 
 Workers are spawned, so they share no state with the parent. Each has a pipe: items go in; events
 and results come out. A worker that dies fails the item that it had, with the reason, and is
-replaced; the others go on. Workers ignore Ctrl-C: the parent decides and ends them.
+replaced; the others go on. Workers ignore Ctrl-C: the parent decides and ends them. None outlives
+its parent, however that ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Sequence
+from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from harness.executors.base import Callbacks, Failure, Function
 from harness.executors.in_process import failure
+from harness.interrupts import shielded
 
 _EVENT, _DONE = "event", "done"
 
@@ -82,15 +88,25 @@ def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
 def _give(worker: _Worker, waiting: list[int], callbacks: Callbacks) -> None:
     if waiting:
         worker.index = waiting.pop()
-        worker.pipe.send(callbacks.prepare(worker.index))
+        item = callbacks.prepare(worker.index)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            worker.pipe.send(item)  # a worker that died meanwhile is noticed when it is read
 
 
 def _start(function: Function) -> _Worker:
+    """A new worker. No signal comes between, and Ctrl-C cannot cut through its imports: it
+    inherits the blocked SIGINT. The tracker is started first, for its start would unblock it."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(function, theirs), daemon=True)
-    process.start()
-    theirs.close()
+    with shielded():
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(function, theirs), daemon=True)
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            theirs.close()
     return _Worker(process, ours)
 
 
@@ -116,15 +132,30 @@ def _work(function: Function, pipe: Connection) -> None:
     """A worker's life: items until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             item = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             return
         try:
-            result = function(item, lambda event: pipe.send((_EVENT, event)))
-        except BrokenPipeError:
-            os._exit(1)  # the parent is gone; nobody is left to tell
+            result = function(item, partial(_tell, pipe, _EVENT))
+            _tell(pipe, _DONE, result)
         except Exception as error:  # noqa: BLE001 - one run's failure is not the sweep's
-            result = failure(error)
-        pipe.send((_DONE, result))
+            _tell(pipe, _DONE, failure(error))
+
+
+def _tell(pipe: Connection, kind: str, value: Any) -> None:
+    """Send a message home; the process ends where nobody is left to hear it."""
+    try:
+        pipe.send((kind, value))
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(1)
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its workers, and one that trains says nothing for a while."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
