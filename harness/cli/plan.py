@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.errors import reporting
 from harness.cli.options import AsJson, File, Force, MaxRuns, Only, Set, TrackingUri
-from harness.spec.load import MAX_RUNS, load_sweep
+from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
     from harness.planning import PlannedRun
@@ -26,6 +26,8 @@ def plan(
 ) -> None:
     """Show what `run` would do: run, fingerprint, engine and the reason. Writes nothing."""
     with reporting(as_json=as_json):
+        from harness.spec.load import load_sweep
+
         sweep = load_sweep(file, overrides=set_ or (), only=only or (), max_runs=max_runs)
         from harness.sweep import plan_sweep
 

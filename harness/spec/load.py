@@ -15,14 +15,13 @@ from harness.errors import Problem, SweepFileError, escape, nearest
 from harness.spec.entries import Resolver
 from harness.spec.experiment_entry import EXPERIMENT_KEYS, ExperimentReader, read_expansions
 from harness.spec.header import check_top, named_entries, read_defaults, text
+from harness.spec.limits import MAX_RUNS
 from harness.spec.overrides import read_override
 from harness.spec.problems import Problems
 from harness.spec.search_entry import SEARCH_KEYS, SearchReader, entries_by_name
 from harness.spec.sweep_file import Sweep
 from harness.spec.sweep_text import MAX_BYTES, read_text, split_lines
 from harness.spec.yaml_reader import parse
-
-MAX_RUNS = 10_000
 
 
 def load_sweep(

@@ -42,7 +42,7 @@ def run_python(script: str) -> subprocess.CompletedProcess[str]:
         (["schema"], 0),
         (["run", "missing.yaml"], 2),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_only_reads_the_file_imports_nothing_heavy(arguments, exit_code):
     call = run_python(PROBE.format(arguments=arguments, heavy=HEAVY))

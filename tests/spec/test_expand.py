@@ -5,7 +5,7 @@ import time
 import pytest
 from spec_files import FIRST, HEAD, load, marked, names, problems, refused
 
-from harness.spec.load import MAX_RUNS
+from harness.spec.limits import MAX_RUNS
 from harness.spec.names import selects
 
 

@@ -89,7 +89,7 @@ def test_an_unknown_name_is_answered_with_those_there_are():
         ("{model: {dropout: 1}}", "must be less than 1, got 1"),
         ("{model: {embed_dim: 8.0}}", "must be a whole number, got 8.0"),
         ("{train: {steps: '5'}}", "must be a whole number, got '5'"),
-        ("{train: {log_every: 1000000001}}", "must be at most 1000000000, got 1000000001"),
+        ("{train: {log_every: 2000000000000}}", "must be at most 1000000000000, got 2000000000000"),
         ("{optimizer: {fused: true, foreach: true}}", "fused and foreach cannot both be true"),
     ],
 )
