@@ -49,7 +49,7 @@ def to_json(run: PlannedRun) -> dict[str, Any]:
 
 def print_plan(runs: Sequence[PlannedRun]) -> None:
     """The plan as a table, and its sum in a line."""
-    from harness.cli.tables import print_table
+    from harness.cli.tables import counted, print_table
 
     rows = [
         [
@@ -65,4 +65,4 @@ def print_plan(runs: Sequence[PlannedRun]) -> None:
     shared = sum(1 for run in runs if run.owner)
     to_train = sum(1 for run in runs if run.is_trained)
     reasons = ", ".join(f"{n} {reason}" for reason, n in counts.items())
-    print(f"{len(runs)} runs, {to_train} to train ({reasons}; {shared} shared)")
+    print(f"{counted(len(runs), 'run')}, {to_train} to train ({reasons}; {shared} shared)")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from harness.cli.tables import counted
 from harness.errors import escape
 from harness.schedule import Observer, RunOutcome, Unobserved
 
@@ -46,7 +47,10 @@ class Lines(Notes):
         """See `Observer`."""
         self.num_to_train = sum(1 for run in runs if run.is_trained)
         done = sum(1 for run in runs if run.is_done)
-        print(f"{len(runs)} runs: {self.num_to_train} to train, {done} already done", flush=True)
+        print(
+            f"{counted(len(runs), 'run')}: {self.num_to_train} to train, {done} already done",
+            flush=True,
+        )
 
     def on_start(self, run: PlannedRun) -> None:
         """See `Observer`."""

@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from multiprocessing import resource_tracker
@@ -24,7 +25,7 @@ from harness.executors.base import Callbacks, Failure, Function
 from harness.executors.in_process import failure
 from harness.interrupts import shielded
 
-_EVENT, _DONE = "event", "done"
+_EVENT, _DONE, _DIED = "event", "done", "died"
 
 
 @dataclasses.dataclass
@@ -46,48 +47,55 @@ class Processes:
 
     def run(self, function: Function, indices: Sequence[int], callbacks: Callbacks) -> None:
         """See `Executor.run`."""
-        waiting = list(indices)[::-1]
+        waiting = deque(indices)
         workers: list[_Worker] = []
         try:
             for _ in range(min(self.num_workers, len(waiting))):
                 workers.append(_start(function))
                 _give(workers[-1], waiting, callbacks)
             while any(worker.index is not None for worker in workers):
-                for worker in _ready(workers):
-                    if self._serve(worker, workers, function, callbacks):
-                        _give(worker if worker in workers else workers[-1], waiting, callbacks)
-                    elif worker.index is None:
-                        waiting.clear()
+                for worker in _heard(workers):
+                    if self._serve(worker, callbacks, waiting) and waiting:
+                        workers.remove(worker)
+                        workers.append(_start(function))
+                        _give(workers[-1], waiting, callbacks)
         finally:
             for worker in workers:
                 _end(worker)
 
-    def _serve(
-        self, worker: _Worker, workers: list[_Worker], function: Function, callbacks: Callbacks
-    ) -> bool:
-        """Takes one message of a worker; whether its place is free for the next item."""
+    def _serve(self, worker: _Worker, callbacks: Callbacks, waiting: deque[int]) -> bool:
+        """Take one message of a worker, and give it the next item if it is done; is it dead?"""
         assert worker.index is not None
-        try:
-            kind, value = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
-            workers.remove(worker)
-            kind, value = _DONE, _death(worker)
-            workers.append(_start(function))
+        kind, value = _receive(worker)
         if kind == _EVENT:
             callbacks.on_event(worker.index, value)
             return False
         index, worker.index = worker.index, None
-        return callbacks.on_done(index, value)
+        if not callbacks.on_done(index, value):
+            waiting.clear()
+        if kind == _DONE:
+            _give(worker, waiting, callbacks)
+        return kind == _DIED
 
 
-def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
+def _heard(workers: Sequence[_Worker]) -> list[_Worker]:
+    """The workers that have a message; waits until one has."""
     busy = {worker.pipe: worker for worker in workers if worker.index is not None}
     return [busy[pipe] for pipe in wait(list(busy)) if isinstance(pipe, Connection)]
 
 
-def _give(worker: _Worker, waiting: list[int], callbacks: Callbacks) -> None:
+def _receive(worker: _Worker) -> tuple[str, Any]:
+    """The next message of a worker that has one; its end is one too."""
+    try:
+        kind, value = worker.pipe.recv()
+    except (EOFError, ConnectionResetError):
+        return _DIED, _death(worker)
+    return kind, value
+
+
+def _give(worker: _Worker, waiting: deque[int], callbacks: Callbacks) -> None:
     if waiting:
-        worker.index = waiting.pop()
+        worker.index = waiting.popleft()
         item = callbacks.prepare(worker.index)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             worker.pipe.send(item)  # a worker that died meanwhile is noticed when it is read

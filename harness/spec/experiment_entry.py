@@ -60,10 +60,12 @@ class ExperimentReader:
         return Experiment(name, str(description), runs, declared)
 
     def _overrides(self, name: str, expansion: Expansion) -> Layer:
+        """The `--set` layer of an experiment; empty for one that `--only` leaves out."""
         overrides = self.resolver.overrides
-        clashing = [(path, node) for path, node in overrides if path in expansion.paths]
-        if clashing and self._selected(name, expansion):
-            for _, node in clashing:
+        if not overrides or not self._selected(name, expansion):
+            return {}
+        for path, node in overrides:
+            if path in expansion.paths:
                 self.problems.at(node, f"experiments.{name} sweeps this path; change it there")
         return point_layer(item for item in overrides if item[0] not in expansion.paths)
 

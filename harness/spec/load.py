@@ -33,8 +33,8 @@ def load_sweep(
 ) -> Sweep:
     """The checked sweep of a file.
 
-    ``overrides`` are `PATH=VALUE` texts laid on top of every entry that does not sweep the path;
-    where an entry that ``only`` (globs over names) selects sweeps it, that is a mistake.
+    ``overrides`` are `PATH=VALUE` texts laid on top of every entry that ``only`` (globs over
+    names; none means all) selects; where such an entry sweeps the path, that is a mistake.
 
     Raises SweepFileError with all the problems found, UsageError for an override without `=`.
     """

@@ -74,11 +74,13 @@ class SearchReader:
         return Search(name, str(description), *base, config)
 
     def _overrides(self, name: str, config: SearchConfig) -> Layer:
-        clashing = [(p, n) for p, n in self.resolver.overrides if p in config.space.paths]
-        if self._selected(name):
-            for _, node in clashing:
+        """The `--set` layer of a search; empty for one that `--only` leaves out."""
+        if not self._selected(name):
+            return {}
+        for path, node in self.resolver.overrides:
+            if path in config.space.paths:
                 self.problems.at(node, f"searches.{name} searches this path; change its space")
-        return point_layer(o for o in self.resolver.overrides if o not in clashing)
+        return point_layer(o for o in self.resolver.overrides if o[0] not in config.space.paths)
 
     def _selected(self, name: str) -> bool:
         trials = f"{name}/trial="

@@ -151,8 +151,8 @@ def test_compare_without_a_file_is_about_the_whole_store(harness, chapter):
 
 def test_compare_writes_what_it_is_asked_for_and_says_what_is_missing(harness, chapter, tmp_path):
     out = [tmp_path / name for name in ("t.csv", "t.png", "t.html")]
-    flags = ["--csv", out[0], "--png", out[1], "--html", out[2], "--set"]
-    result = harness("compare", "experiments.yaml", *flags[:-1])
+    flags = ["--csv", out[0], "--png", out[1], "--html", out[2]]
+    result = harness("compare", "experiments.yaml", *flags)
     assert result.exit_code == 0
     with out[0].open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 7

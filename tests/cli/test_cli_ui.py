@@ -8,6 +8,7 @@ import signal
 import urllib.request
 
 import psutil
+import pytest
 from sweep_files import read_until, started
 
 from harness.tracking.experiments import ensure_mlflow_experiment
@@ -15,6 +16,7 @@ from harness.tracking.server import free_port
 from harness.tracking.store import open_store
 
 
+@pytest.mark.slow
 def test_the_ui_serves_this_store_says_where_and_stops_with_ctrl_c(project):
     experiment = ensure_mlflow_experiment(open_store(), "sweep")
     port = free_port(5055)

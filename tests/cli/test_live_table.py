@@ -17,8 +17,8 @@ from harness.sweep import plan_sweep, run_sweep
 
 @pytest.fixture
 def planned(project):
-    path = write_sweep(Path("sweep.yaml"), {"a": {}, "b[red]": {"optimizer": {"lr": 0.1}}})
-    return plan_sweep(load_sweep(write_sweep(path, {"a": {}, "b": {"optimizer": {"lr": 0.1}}})))
+    path = write_sweep(Path("sweep.yaml"), {"a": {}, "b": {"optimizer": {"lr": 0.1}}})
+    return plan_sweep(load_sweep(path))
 
 
 def drawn(table: LiveTable) -> list[str]:
@@ -35,15 +35,19 @@ def test_a_run_is_shown_with_progress_loss_speed_and_time_left(planned):
     table = LiveTable()
     table.on_plan(planned)
     table.on_start(planned[0])
-    table.on_losses(planned[0], [(1, 5.0), (2, 4.25)])
+    table.on_losses(planned[0], [(1, 5.0)])
     head, row, last = drawn(table)
     assert head.split() == ["run", "progress", "step", "loss", "steps/s", "ETA"]
-    assert row.split()[0] == "a"
-    assert "━" in row
-    assert "2/6" in row.split()
-    assert "4.2500" in row.split()
-    assert row.split()[-1].count(":") == 1
-    assert last == "0 of 2 runs trained, ? left"
+    assert [row.split()[0], *row.split()[2:]] == ["a", "1/6", "5.0000"]
+    assert last == "0 of 2 runs trained"  # no speed is known yet
+    table.on_losses(planned[0], [(2, 4.5), (3, 4.25)])
+    _, row, last = drawn(table)
+    name, bar, step, loss, rate, eta = row.split()
+    assert (name, step, loss) == ("a", "3/6", "4.2500")
+    assert set(bar) <= set("━╸╺")
+    assert float(rate.replace(",", "")) > 0
+    assert eta == "0:00"
+    assert last == "0 of 2 runs trained, 0:00 left"
 
 
 def test_a_run_that_ended_stays_in_sight_with_its_state(planned):
@@ -51,10 +55,14 @@ def test_a_run_that_ended_stays_in_sight_with_its_state(planned):
     table.on_plan(planned)
     for run, state in zip(planned, ("finished", "failed"), strict=True):
         table.on_start(run)
+        table.on_losses(run, [(1, 4.5)])
         table.on_end(run, RunOutcome("id", state))
     lines = drawn(table)
-    assert [line.split() for line in lines[1:3]] == [["a", "finished"], ["b", "failed"]]
-    assert lines[-1].startswith("2 of 2 runs trained, 0:00 left")
+    assert [line.split() for line in lines[1:3]] == [
+        ["a", "finished", "4.5000"],
+        ["b", "failed", "4.5000"],
+    ]
+    assert lines[-1].startswith("2 of 2 runs trained")
 
 
 def test_only_the_runs_that_ended_last_stay(planned):

@@ -116,3 +116,12 @@ def test_a_bad_value_in_the_file_may_be_mended(tmp_path):
     with pytest.raises(SweepFileError, match="must be at least 1"):
         load(tmp_path, "  a: {train: {steps: 0}}")
     assert load(tmp_path, "  a: {train: {steps: 0}}", overrides=["train.steps=5"])
+
+
+def test_an_override_leaves_alone_what_only_does_not_select(tmp_path):
+    entries = "  a: {}\n  b: {optimizer: {name: sgd, lr: 0.1}}"
+    overrides = ["optimizer.momentum=0.9"]
+    sweep = load(tmp_path, entries, overrides=overrides, only=["b"])
+    assert sweep.experiment("b").runs[0].config.optimizer.momentum == 0.9
+    assert sweep.experiment("a").runs[0].config == run(tmp_path, entries).config
+    assert "momentum" in refused(tmp_path, entries, overrides=overrides).message
