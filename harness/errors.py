@@ -6,10 +6,9 @@
     ├── NothingMatched        --only selected no run
     ├── CorpusError           text that cannot be read, or a symbol that the tokenizer lacks
     ├── CheckpointError       a checkpoint that is damaged, missing or of another format
-    ├── StoreError            the MLflow store cannot be opened, created or written
-    │   ├── StoreInUse        another living process holds it
-    │   └── StoreMissing      nothing was recorded yet, and whoever asks only reads
-    └── TrainingFailed        a run raised; carries the traceback as text
+    └── StoreError            the MLflow store cannot be opened, created or written
+        ├── StoreInUse        another living process holds it
+        └── StoreMissing      nothing was recorded yet, and whoever asks only reads
 
 A mistake of ours is an ``assert`` or an ordinary exception and keeps its traceback.
 """
@@ -52,14 +51,6 @@ class StoreInUse(StoreError):
 
 class StoreMissing(StoreError):
     """There is no store yet, and a command that only reads creates none."""
-
-
-class TrainingFailed(HarnessError):
-    """A run raised an exception; ``traceback_text`` is the whole traceback of where it did."""
-
-    def __init__(self, message: str, traceback_text: str) -> None:
-        super().__init__(message)
-        self.traceback_text = traceback_text
 
 
 @dataclasses.dataclass(frozen=True, order=True)

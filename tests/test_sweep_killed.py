@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.errors import StoreInUse
+from harness.interrupts import Interrupted
 from harness.schedule import Unobserved
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
@@ -124,7 +125,7 @@ def test_ctrl_c_reaches_all_processes_and_each_stays_silent_but_the_first(projec
 
 
 def test_of_two_sweeps_at_once_the_second_refuses_or_waits(project):
-    path = write_sweep(Path("sweep.yaml"), {"long": {"train": {"steps": 3000}}})
+    path = write_sweep(Path("sweep.yaml"), {"long": {"train": {"steps": 2000}}})
     with started("run", path, cwd=project) as process:
         read_until(process, "long  step   1:")
         with pytest.raises(StoreInUse, match=f"is in use by process {process.pid}, since 20"):
@@ -139,3 +140,36 @@ def test_of_two_sweeps_at_once_the_second_refuses_or_waits(project):
         waited = CliRunner().invoke(app, ["run", str(path), "--json", "--wait"])
         assert process.wait(10) == 0
     assert [run["reason"] for run in json.loads(waited.stdout)["runs"]] == ["finished"]
+
+
+class StopAtFour(Unobserved):
+    def on_losses(self, run, losses):
+        if losses[-1][0] >= 4:
+            raise Interrupted(signal.SIGINT)
+
+
+def test_a_run_that_begins_again_keeps_no_checkpoint_of_the_attempt_before(project):
+    def sweep(every: int):
+        return load_sweep(
+            write_sweep(Path("sweep.yaml"), {"a": {"checkpoint": {"every": every, "keep_last": 9}}})
+        )
+
+    with pytest.raises(Interrupted):
+        run_sweep(sweep(2), observer=StopAtFour())
+    (killed,) = records().values()
+    assert checkpoints(open_store(), killed.run_id) == ["step_000002"]
+    run_sweep(sweep(5))
+    assert checkpoints(open_store(), killed.run_id) == ["step_000005", "step_000006"]
+    assert [step for step, _ in points(killed.run_id)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_stopped_call_with_json_prints_one_object(project):
+    path = write_sweep(Path("sweep.yaml"), {"long": {"train": {"steps": 100_000}}})
+    with started("run", path, "--json", cwd=project) as process:
+        while not any(run.status == "RUNNING" for run in records().values()):
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        printed, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "stopped by SIGTERM" in json.loads(printed)["errors"][0]["message"]
+    assert errors == ""
