@@ -1,8 +1,10 @@
-"""One unit of work: a run config and its corpus in, step records and staged checkpoints out.
+"""One unit of work: a stack of runs in; losses, staged checkpoints and ends out.
 
 A job runs in this process or in a worker and touches neither MLflow nor Optuna. It says what
-happens through `emit`: losses as they come, checkpoints that it has written to the run's staging
-folder, and last how the run ended. Whoever receives these events records them.
+happens through `emit`, run by run: losses as they come, checkpoints that it has written to the
+run's staging folder, and last how the run ended. Whoever receives these events records them.
+Engines that train one run at a time are given the runs of the stack one after another, and a run
+that fails leaves the others alone.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from harness.executors.base import Failure
 from harness.spec.records import StepRecord
 from harness.spec.run_config import RunConfig
 from harness.text.corpora import Corpus
@@ -26,7 +29,7 @@ CHECKPOINT_INTERVAL_S = 60.0  # between checkpoints where the config sets no ste
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class JobRun:
     """What a run needs to be trained anywhere; ``staging_dir`` is its own folder."""
 
     name: str
@@ -37,16 +40,25 @@ class Job:
 
 
 @dataclasses.dataclass(frozen=True)
-class Steps:
-    """Losses of consecutive steps, all finite, as (step, loss)."""
+class Job:
+    """The runs that are trained together; events name a run by its position here."""
 
+    runs: tuple[JobRun, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """Losses of consecutive steps of a run, all finite, as (step, loss)."""
+
+    run: int
     losses: tuple[tuple[int, float], ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class StagedCheckpoint:
-    """A checkpoint, complete at ``directory``; ``loss`` is that of its step."""
+    """A run's checkpoint, complete at ``directory``; ``loss`` is that of its step."""
 
+    run: int
     directory: Path
     step: int
     loss: float
@@ -67,7 +79,15 @@ class JobResult:
     last_value: float
 
 
-JobEvent = Steps | StagedCheckpoint
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A run came to its end: by itself, or by an exception."""
+
+    run: int
+    result: JobResult | Failure
+
+
+JobEvent = Steps | StagedCheckpoint | Ended
 Emit = Callable[[JobEvent], None]
 
 
@@ -80,8 +100,18 @@ def checkpoint_name(step: int) -> str:
     return f"step_{step:06d}"
 
 
-def run_job(job: Job, emit: Emit) -> JobResult:
-    """Train one run to its end; exceptions travel to the executor.
+def run_job(job: Job, emit: Emit) -> None:
+    """Train the runs of a stack to their ends; each is told by an `Ended`."""
+    for position, run in enumerate(job.runs):
+        try:
+            result: JobResult | Failure = _train_alone(position, run, emit)
+        except Exception as error:  # noqa: BLE001 - one run's failure is not the others'
+            result = Failure.of(error)
+        emit(Ended(position, result))
+
+
+def _train_alone(position: int, run: JobRun, emit: Emit) -> JobResult:
+    """Train one run.
 
     torch is imported here: the parent of worker processes, and a sweep in which everything is
     done, never need it, and it takes some two seconds.
@@ -89,27 +119,26 @@ def run_job(job: Job, emit: Emit) -> JobResult:
     from harness.train.engines import ENGINES
     from harness.train.state import deterministic, start
 
-    state = start(job.config, job.corpus)
-    watch = _Watch(job, state, emit)
+    state = start(run.config, run.corpus)
+    watch = _Watch(position, run, state, emit)
     began = time.perf_counter()
-    ENGINES[job.config.engine](state, watch.on_steps)
+    ENGINES[run.config.engine](state, watch.on_steps)
     seconds = time.perf_counter() - began
     watch.flush()
+    reproducible = deterministic(run.config)
     if watch.diverged_at is not None:
-        at, reproducible = watch.diverged_at, deterministic(job.config)
+        at = watch.diverged_at
         return JobResult("diverged", at.step, {}, seconds, reproducible, at.loss)
     watch.save()
     metrics = _final_metrics(state, watch.last_loss)
-    return JobResult(
-        "finished", state.step, metrics, seconds, deterministic(job.config), watch.last_loss
-    )
+    return JobResult("finished", state.step, metrics, seconds, reproducible, watch.last_loss)
 
 
 class _Watch:
     """The hook that an engine calls: collects losses, notices divergence, saves checkpoints."""
 
-    def __init__(self, job: Job, state: TrainingState, emit: Emit) -> None:
-        self.job, self.state, self.emit = job, state, emit
+    def __init__(self, position: int, run: JobRun, state: TrainingState, emit: Emit) -> None:
+        self.position, self.run, self.state, self.emit = position, run, state, emit
         self.waiting: list[tuple[int, float]] = []
         self.last_loss = math.nan
         self.diverged_at: StepRecord | None = None
@@ -132,7 +161,7 @@ class _Watch:
     def flush(self) -> None:
         """Emit the losses that wait."""
         if self.waiting:
-            self.emit(Steps(tuple(self.waiting)))
+            self.emit(Steps(self.position, tuple(self.waiting)))
         self.waiting = []
         self.emitted_at = time.monotonic()
 
@@ -142,14 +171,14 @@ class _Watch:
         from harness.train.resume import checkpoint_of
 
         self.flush()
-        directory = self.job.staging_dir / checkpoint_name(self.state.step)
-        save_checkpoint(directory, checkpoint_of(self.state, self.job.fingerprint))
-        self.emit(StagedCheckpoint(directory, self.state.step, self.last_loss))
+        directory = self.run.staging_dir / checkpoint_name(self.state.step)
+        save_checkpoint(directory, checkpoint_of(self.state, self.run.fingerprint))
+        self.emit(StagedCheckpoint(self.position, directory, self.state.step, self.last_loss))
         self.saved_at = time.monotonic()
 
     def _is_due(self, now: float) -> bool:
-        step, every = self.state.step, self.job.config.checkpoint.every
-        if step >= self.job.config.train.steps:
+        step, every = self.state.step, self.run.config.checkpoint.every
+        if step >= self.run.config.train.steps:
             return False  # the final one is written after training, whatever the interval
         if every is not None:
             return step % every == 0

@@ -1,4 +1,4 @@
-"""Planned runs in, recorded runs out: begin, train, record, publish, end.
+"""Planned runs in, recorded runs out: form stacks, begin, train, record, publish, end.
 
 The process that calls `execute` is the only writer. It begins a run's record right before its job
 starts, writes what the job emits, and ends it with the state that the job came to: an exception of
@@ -17,7 +17,16 @@ from typing import Protocol
 from harness.errors import shorten
 from harness.executors.base import Executor, Failure
 from harness.interrupts import shielded
-from harness.job import Job, JobEvent, JobResult, StagedCheckpoint, Steps, checkpoint_name, run_job
+from harness.job import (
+    Job,
+    JobEvent,
+    JobResult,
+    JobRun,
+    StagedCheckpoint,
+    Steps,
+    checkpoint_name,
+    run_job,
+)
 from harness.planning import PlannedRun
 from harness.retention import superseded
 from harness.tracking import keys
@@ -73,10 +82,16 @@ class Unobserved:
         """See `Observer`."""
 
 
+def form_stacks(runs: Sequence[PlannedRun]) -> list[tuple[PlannedRun, ...]]:
+    """The runs as they are trained together. Today's engines train one at a time: each alone."""
+    return [(run,) for run in runs]
+
+
 @dataclasses.dataclass
 class _Running:
-    """What is known of a run while it trains: its record and its checkpoints as {step: loss}."""
+    """A run while it trains: its record, and its checkpoints as {step: loss}."""
 
+    planned: PlannedRun
     run_id: str
     checkpoints: dict[int, float] = dataclasses.field(default_factory=dict)
 
@@ -97,51 +112,61 @@ class Schedule:
         self.staging = state_dir / ".state"
         self.fail_fast = fail_fast
         self.outcomes: dict[str, RunOutcome] = {}
-        self._runs: list[PlannedRun] = []
-        self._running: dict[int, _Running] = {}
+        self._stacks: list[tuple[PlannedRun, ...]] = []
+        self._running: dict[tuple[int, int], _Running] = {}  # by stack and place in it
 
     def execute(self, runs: Sequence[PlannedRun], executor: Executor) -> Mapping[str, RunOutcome]:
         """Train the runs; the outcomes by run name. What a signal cut off is recorded as killed."""
-        self._runs = list(runs)
+        self._stacks = form_stacks(runs)
         try:
-            executor.run(run_job, range(len(runs)), self)
+            executor.run(run_job, range(len(self._stacks)), self)
         finally:
             with shielded():
-                self._end_what_is_left()
+                for place in list(self._running):
+                    self._end(place, "killed", "stopped before its end")
         return self.outcomes
 
     def prepare(self, index: int) -> Job:
-        """Begins the run's record, or resumes it, and makes its job."""
-        planned = self._runs[index]
-        with shielded():
-            run_id = self._begin(planned)
-            self._running[index] = _Running(run_id)
-        self.observer.on_start(planned)
-        staging_dir = self.staging / run_id
-        config = planned.declared.config
-        return Job(planned.name, config, planned.corpus, planned.fingerprint, staging_dir)
+        """Begins or resumes the record of each run of a stack, and makes their job."""
+        return Job(
+            tuple(
+                self._start((index, position), planned)
+                for position, planned in enumerate(self._stacks[index])
+            )
+        )
 
     def on_event(self, index: int, event: JobEvent) -> None:
-        """Records losses, publishes checkpoints."""
-        planned, running = self._runs[index], self._running[index]
+        """Records losses, publishes checkpoints, ends runs."""
+        place = (index, event.run)
+        running = self._running[place]
         if isinstance(event, Steps):
             with shielded():
                 self.recorder.add_steps(running.run_id, event.losses)
-            self.observer.on_losses(planned, event.losses)
+            self.observer.on_losses(running.planned, event.losses)
         elif isinstance(event, StagedCheckpoint):
             with shielded():
-                self._publish(planned, running, event)
-
-    def on_done(self, index: int, result: JobResult | Failure) -> bool:
-        """Ends the run's record; False when a failure is to stop everything."""
-        planned, running = self._runs[index], self._running[index]
-        if isinstance(result, Failure):
-            outcome = RunOutcome(running.run_id, "failed", result.message)
-            ending = Outcome("failed", traceback_text=result.traceback_text)
+                self._publish(running, event)
+        elif isinstance(event.result, Failure):
+            self._fail(place, event.result)
         else:
-            outcome, ending = _ended(running.run_id, result)
-        self._end(index, planned, outcome, ending)
-        return not (self.fail_fast and outcome.state == "failed")
+            self._finish(place, event.result)
+
+    def on_done(self, index: int, result: object) -> bool:
+        """Fails the runs that a job which broke down left; False where a failure stops all."""
+        if isinstance(result, Failure):
+            for place in [place for place in self._running if place[0] == index]:
+                self._fail(place, result)
+        failed = any(outcome.state == "failed" for outcome in self.outcomes.values())
+        return not (self.fail_fast and failed)
+
+    def _start(self, place: tuple[int, int], planned: PlannedRun) -> JobRun:
+        with shielded():
+            run_id = self._begin(planned)
+            self._running[place] = _Running(planned, run_id)
+        self.observer.on_start(planned)
+        config = planned.declared.config
+        staging_dir = self.staging / run_id
+        return JobRun(planned.name, config, planned.corpus, planned.fingerprint, staging_dir)
 
     def _begin(self, planned: PlannedRun) -> str:
         record = to_record(self.sweep_name, planned)
@@ -151,44 +176,51 @@ class Schedule:
             return run_id
         return self.recorder.begin(record)
 
-    def _publish(self, planned: PlannedRun, running: _Running, event: StagedCheckpoint) -> None:
+    def _publish(self, running: _Running, event: StagedCheckpoint) -> None:
         """The recorder flushes first, so that no checkpoint is ahead of its losses."""
         self.recorder.flush(running.run_id)
         name = checkpoint_name(event.step)
         self.recorder.publish_checkpoint(running.run_id, event.directory, name)
         running.checkpoints[event.step] = event.loss
-        for step in superseded(running.checkpoints, planned.declared.config.checkpoint):
+        for step in superseded(running.checkpoints, running.planned.declared.config.checkpoint):
             self.recorder.remove_checkpoint(running.run_id, checkpoint_name(step))
             del running.checkpoints[step]
 
-    def _end(self, index: int, planned: PlannedRun, outcome: RunOutcome, ending: Outcome) -> None:
+    def _finish(self, place: tuple[int, int], result: JobResult) -> None:
+        tags = {} if result.deterministic else {keys.DETERMINISTIC: "false"}
+        if result.state == "finished":
+            ending = Outcome("finished", result.metrics, result.step, tags)
+            self._end(place, "finished", seconds=result.seconds, ending=ending)
+            return
+        tags |= {keys.DIVERGED_AT: str(result.step), keys.DIVERGED_LOSS: str(result.last_value)}
+        message = f"loss became {result.last_value} at step {result.step}"
+        ending = Outcome("diverged", step=result.step, tags=tags)
+        self._end(place, "diverged", message, seconds=result.seconds, ending=ending)
+
+    def _fail(self, place: tuple[int, int], failure: Failure) -> None:
+        ending = Outcome("failed", traceback_text=failure.traceback_text)
+        self._end(place, "failed", failure.message, ending=ending)
+
+    def _end(
+        self,
+        place: tuple[int, int],
+        state: keys.EndState,
+        message: str = "",
+        *,
+        seconds: float | None = None,
+        ending: Outcome | None = None,
+    ) -> None:
+        """Write a run's end; a record that it replaces is superseded now, when this one is done."""
+        running = self._running[place]
+        planned, outcome = running.planned, RunOutcome(running.run_id, state, message, seconds)
         with shielded():
-            self.recorder.end(outcome.run_id, ending)
-            if planned.replaces is not None and outcome.state in keys.DONE_STATES:
-                self.recorder.supersede(planned.replaces.run_id, outcome.run_id)
-            shutil.rmtree(self.staging / outcome.run_id, ignore_errors=True)
-            del self._running[index]
+            self.recorder.end(running.run_id, ending or Outcome(state))
+            if planned.replaces is not None and state in keys.DONE_STATES:
+                self.recorder.supersede(planned.replaces.run_id, running.run_id)
+            shutil.rmtree(self.staging / running.run_id, ignore_errors=True)
+            del self._running[place]
             self.outcomes[planned.name] = outcome
         self.observer.on_end(planned, outcome)
-
-    def _end_what_is_left(self) -> None:
-        """Runs that a signal or a failure of the store left in the middle become killed."""
-        for index, running in list(self._running.items()):
-            outcome = RunOutcome(running.run_id, "killed", "stopped before its end")
-            self._end(index, self._runs[index], outcome, Outcome("killed"))
-
-
-def _ended(run_id: str, result: JobResult) -> tuple[RunOutcome, Outcome]:
-    tags = {} if result.deterministic else {keys.DETERMINISTIC: "false"}
-    if result.state == "finished":
-        outcome = RunOutcome(run_id, "finished", seconds=result.seconds)
-        return outcome, Outcome("finished", result.metrics, result.step, tags)
-    message = f"loss became {result.last_value} at step {result.step}"
-    tags = {**tags, keys.DIVERGED_AT: str(result.step), keys.DIVERGED_LOSS: str(result.last_value)}
-    return (
-        RunOutcome(run_id, "diverged", message, result.seconds),
-        Outcome("diverged", step=result.step, tags=tags),
-    )
 
 
 def to_record(sweep_name: str, planned: PlannedRun) -> RunToRecord:

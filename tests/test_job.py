@@ -8,9 +8,9 @@ import torch
 from sweep_files import corpus_of, tiny_config
 
 from harness import job as job_module
-from harness.errors import UsageError
+from harness.executors.base import Failure
 from harness.gpt.checkpoint import load_checkpoint, verify_checkpoint
-from harness.job import Job, StagedCheckpoint, Steps, checkpoint_name, run_job
+from harness.job import Ended, Job, JobRun, StagedCheckpoint, Steps, run_job
 from harness.train import engines
 
 
@@ -31,8 +31,13 @@ def run(tmp_path: Path):
         corpus = corpus_of(config)
         config = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
         events = []
-        job = Job("tiny", config, corpus, "v1-" + "0" * 32, tmp_path / staging)
-        return events, run_job(job, events.append)
+        alone = JobRun("tiny", config, corpus, "v1-" + "0" * 32, tmp_path / staging)
+        run_job(Job((alone,)), events.append)
+        last = events.pop()
+        assert isinstance(last, Ended)
+        if isinstance(last.result, Failure):
+            raise RuntimeError(last.result.message)
+        return events, last.result
 
     return run
 
@@ -183,11 +188,20 @@ def test_a_perplexity_beyond_all_numbers_is_infinite(run, spoil):
     assert result.metrics["train/perplexity"] == math.inf
 
 
-def test_a_device_that_is_not_there_is_a_clear_error(run):
-    with pytest.raises(UsageError, match=r"train\.device: cuda:99 is not on this machine"):
-        run(train={"device": "cuda:99"})
-
-
-def test_names_of_checkpoints_have_six_digits_at_least():
-    assert checkpoint_name(7) == "step_000007"
-    assert checkpoint_name(12_345_678) == "step_12345678"
+def test_a_run_of_a_stack_that_fails_leaves_the_others_alone(run, tmp_path):
+    alone, _ = run()
+    configs = [tiny_config(train={"device": "cuda:99"}), tiny_config()]
+    runs = []
+    for i, config in enumerate(configs):
+        corpus = corpus_of(config)
+        sized = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
+        runs.append(JobRun(str(i), sized, corpus, "v1-" + "0" * 32, tmp_path / str(i)))
+    events = []
+    run_job(Job(tuple(runs)), events.append)
+    failed, *rest, finished = events
+    assert isinstance(failed.result, Failure)
+    assert "train.device: cuda:99 is not on this machine" in failed.result.message
+    assert "in run_job" in failed.result.traceback_text
+    assert [event.run for event in events] == [0, *[1] * (len(events) - 1)]
+    assert losses_of(rest) == losses_of(alone)
+    assert finished.result.state == "finished"

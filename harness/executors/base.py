@@ -7,8 +7,11 @@ runs in the process that called `run`, one at a time, so that process alone writ
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+from harness.errors import HarnessError
 
 Emit = Callable[[Any], None]
 Function = Callable[[Any, Emit], Any]
@@ -20,6 +23,13 @@ class Failure:
 
     message: str
     traceback_text: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """From an exception, with its whole traceback; a HarnessError is a sentence already."""
+        told = isinstance(error, HarnessError)
+        message = str(error) if told else traceback.format_exception_only(error)[-1].strip()
+        return cls(message, "".join(traceback.format_exception(error)))
 
 
 class Callbacks(Protocol):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from harness.errors import HarnessError
 from harness.executors.base import Callbacks, Failure, Function
 
 
@@ -30,7 +28,7 @@ class InProcess:
             except _CallbackFailed as carrier:
                 raise carrier.error from None
             except Exception as error:  # noqa: BLE001 - one run's failure is not the sweep's
-                result = failure(error)
+                result = Failure.of(error)
             if not callbacks.on_done(index, result):
                 return
 
@@ -40,10 +38,3 @@ def _emit(callbacks: Callbacks, index: int, event: Any) -> None:
         callbacks.on_event(index, event)
     except Exception as error:
         raise _CallbackFailed(error) from error
-
-
-def failure(error: BaseException) -> Failure:
-    """A `Failure` from an exception, with its whole traceback."""
-    told = isinstance(error, HarnessError)  # its message is a sentence already
-    message = str(error) if told else traceback.format_exception_only(error)[-1].strip()
-    return Failure(message, "".join(traceback.format_exception(error)))

@@ -22,7 +22,6 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from harness.executors.base import Callbacks, Failure, Function
-from harness.executors.in_process import failure
 from harness.interrupts import shielded
 
 _EVENT, _DONE, _DIED = "event", "done", "died"
@@ -150,7 +149,7 @@ def _work(function: Function, pipe: Connection) -> None:
             result = function(item, partial(_tell, pipe, _EVENT))
             _tell(pipe, _DONE, result)
         except Exception as error:  # noqa: BLE001 - one run's failure is not the sweep's
-            _tell(pipe, _DONE, failure(error))
+            _tell(pipe, _DONE, Failure.of(error))
 
 
 def _tell(pipe: Connection, kind: str, value: Any) -> None:
