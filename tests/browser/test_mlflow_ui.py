@@ -27,7 +27,8 @@ def test_harness_ui_opens_the_view_of_the_chapter(
     finished_chapter, page: Page, screenshots: Path
 ) -> None:
     arguments = ("ui", "--no-open", "--port", free_port(5000))
-    with serving(sweep_files.start_harness(*arguments, cwd=finished_chapter.folder)) as process:
+    started = sweep_files.started(*arguments, cwd=finished_chapter.folder)
+    with started as process, serving(process):
         printed = sweep_files.read_until(process, "Ctrl-C stops it")
         found = re.search(r"^chapter-14: (http://127\.0\.0\.1:\S+)$", printed, re.MULTILINE)
         assert found, printed
