@@ -20,6 +20,7 @@ from harness.train.stacked.cpu.matmul import (
     COLUMNS_UP_TO_ROW,
     K_FROM_ROW,
     K_UP_TO_ROW,
+    SET,
     Matrix,
     flipped,
     product,
@@ -27,14 +28,22 @@ from harness.train.stacked.cpu.matmul import (
 from harness.train.stacked.cpu.vector import fma, load, splat, store, where_less
 
 
+QUERY, KEY, VALUE = np.int64(0), np.int64(1), np.int64(2)
+
+
 @inlined
 def _head(array: Any, sequence: int, head: int, part: int, sizes: Any) -> Matrix:
-    """The (T, D) matrix of one head in qkv (part 0, 1, 2), or in an array (N, T, C) (part -1)."""
+    """The (T, D) matrix of one head in qkv."""
     _, T, H, D = sizes
     C = H * D
-    if part < 0:
-        return Matrix(array, (sequence * T) * C + head * D, C, np.int64(1))
-    return Matrix(array, (sequence * T) * 3 * C + part * C + head * D, 3 * C, np.int64(1))
+    return Matrix(array, sequence * T * 3 * C + part * C + head * D, 3 * C, np.int64(1))
+
+
+@inlined
+def _mixed_head(array: Any, sequence: int, head: int, sizes: Any) -> Matrix:
+    """The (T, D) matrix of one head in an array (N, T, C)."""
+    _, T, H, D = sizes
+    return Matrix(array, sequence * T * H * D + head * D, H * D, np.int64(1))
 
 
 @inlined
@@ -51,9 +60,9 @@ def attention_weights(weights: Any, qkv: Any, sizes: tuple[int, int, int, int]) 
     scale = 1.0 / math.sqrt(D)
     for n in range(N):
         for h in range(H):
-            q, k = _head(qkv, n, h, 0, sizes), _head(qkv, n, h, 1, sizes)
+            q, k = _head(qkv, n, h, QUERY, sizes), _head(qkv, n, h, KEY, sizes)
             scores = _square(weights, n, h, sizes)
-            product(scores, q, flipped(k), (T, T, D), False, COLUMNS_UP_TO_ROW)
+            product(scores, q, flipped(k), (T, T, D), SET, COLUMNS_UP_TO_ROW)
             for t in range(T):
                 _causal_softmax(weights, scores.at + t * T, t, T, scale)
 
@@ -84,8 +93,8 @@ def mix(mixed: Any, weights: Any, qkv: Any, sizes: tuple[int, int, int, int]) ->
     N, T, H, D = sizes
     for n in range(N):
         for h in range(H):
-            v, out = _head(qkv, n, h, 2, sizes), _head(mixed, n, h, -1, sizes)
-            product(out, _square(weights, n, h, sizes), v, (T, D, T), False, K_UP_TO_ROW)
+            v, out = _head(qkv, n, h, VALUE, sizes), _mixed_head(mixed, n, h, sizes)
+            product(out, _square(weights, n, h, sizes), v, (T, D, T), SET, K_UP_TO_ROW)
 
 
 @compiled
@@ -96,12 +105,12 @@ def mix_gradient(
     N, T, H, D = sizes
     for n in range(N):
         for h in range(H):
-            dout = _head(dmixed, n, h, -1, sizes)
-            v, dv = _head(qkv, n, h, 2, sizes), _head(dqkv, n, h, 2, sizes)
+            dout = _mixed_head(dmixed, n, h, sizes)
+            v, dv = _head(qkv, n, h, VALUE, sizes), _head(dqkv, n, h, VALUE, sizes)
             causal = _square(weights, n, h, sizes)
             dcausal = _square(dweights, n, h, sizes)
-            product(dcausal, dout, flipped(v), (T, T, D), False, COLUMNS_UP_TO_ROW)
-            product(dv, flipped(causal), dout, (T, D, T), False, K_FROM_ROW)
+            product(dcausal, dout, flipped(v), (T, T, D), SET, COLUMNS_UP_TO_ROW)
+            product(dv, flipped(causal), dout, (T, D, T), SET, K_FROM_ROW)
 
 
 @compiled
@@ -116,10 +125,10 @@ def attention_weights_gradient(
             dscores = _square(dweights, n, h, sizes)
             for t in range(T):
                 _causal_softmax_gradient(dweights, weights, dscores.at + t * T, t, T, scale)
-            q, dq = _head(qkv, n, h, 0, sizes), _head(dqkv, n, h, 0, sizes)
-            k, dk = _head(qkv, n, h, 1, sizes), _head(dqkv, n, h, 1, sizes)
-            product(dq, dscores, k, (T, D, T), False, K_UP_TO_ROW)
-            product(dk, flipped(dscores), q, (T, D, T), False, K_FROM_ROW)
+            q, dq = _head(qkv, n, h, QUERY, sizes), _head(dqkv, n, h, QUERY, sizes)
+            k, dk = _head(qkv, n, h, KEY, sizes), _head(dqkv, n, h, KEY, sizes)
+            product(dq, dscores, k, (T, D, T), SET, K_UP_TO_ROW)
+            product(dk, flipped(dscores), q, (T, D, T), SET, K_FROM_ROW)
 
 
 @inlined

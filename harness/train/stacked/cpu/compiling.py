@@ -52,7 +52,7 @@ def compiled(function: F) -> F:
 
 def inlined(function: F) -> F:
     """`function` as a part of each compiled function that calls it."""
-    return cast(F, numba.njit(forceinline=True, error_model="numpy")(function))
+    return cast(F, numba.njit(inline="always", error_model="numpy")(function))
 
 
 @contextmanager

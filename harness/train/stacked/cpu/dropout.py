@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from harness.train.stacked.cpu.compiling import compiled, inlined
+from harness.train.stacked.cpu.matmul import ADD
 from harness.train.stacked.cpu.vector import W, fma, load, store
 
 ROUNDS = 10
@@ -75,10 +76,10 @@ def drop(x: Any, kept: Any, count: int) -> None:
 
 
 @compiled
-def drop_add(y: Any, x: Any, kept: Any, count: int, plus: bool) -> None:
-    """y = x * kept, or y += x * kept with `plus`."""
+def drop_add(y: Any, x: Any, kept: Any, count: int, mode: int) -> None:
+    """y = x * kept, or y += x * kept with ADD."""
     for i in range(count):
-        if plus:
+        if mode == ADD:
             store(y, i, fma(load(x, i), load(kept, i), load(y, i)))
         else:
             store(y, i, load(x, i) * load(kept, i))

@@ -8,32 +8,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.train.stacked.cpu.compiling import compiled
-from harness.train.stacked.cpu.matmul import ALL, flipped, matrix, product
+from harness.train.stacked.cpu.compiling import compiled, inlined
+from harness.train.stacked.cpu.matmul import ADD, ALL, flipped, matrix, product
 from harness.train.stacked.cpu.vector import load, store
 
 
-@compiled
-def linear(y: Any, x: Any, weight: Any, sizes: tuple[int, int, int], add: bool) -> None:
-    """y = x W^T, or y += x W^T with `add`; sizes is (R, I, O)."""
+@inlined
+def linear(y: Any, x: Any, weight: Any, sizes: tuple[int, int, int], mode: int) -> None:
+    """y = x W^T, or y += x W^T with ADD; sizes is (R, I, O)."""
     R, I, O = sizes  # noqa: E741
-    product(matrix(y, O), matrix(x, I), flipped(matrix(weight, I)), (R, O, I), add, ALL)
+    product(matrix(y, O), matrix(x, I), flipped(matrix(weight, I)), (R, O, I), mode, ALL)
 
 
-@compiled
+@inlined
 def linear_input_gradient(
-    dx: Any, dy: Any, weight: Any, sizes: tuple[int, int, int], add: bool
+    dx: Any, dy: Any, weight: Any, sizes: tuple[int, int, int], mode: int
 ) -> None:
-    """dx = dy W, or dx += dy W with `add`."""
+    """dx = dy W, or dx += dy W with ADD."""
     R, I, O = sizes  # noqa: E741
-    product(matrix(dx, I), matrix(dy, O), matrix(weight, I), (R, I, O), add, ALL)
+    product(matrix(dx, I), matrix(dy, O), matrix(weight, I), (R, I, O), mode, ALL)
 
 
-@compiled
+@inlined
 def linear_weight_gradient(dweight: Any, dy: Any, x: Any, sizes: tuple[int, int, int]) -> None:
     """dW += dy^T x."""
     R, I, O = sizes  # noqa: E741
-    product(matrix(dweight, I), flipped(matrix(dy, O)), matrix(x, I), (O, I, R), True, ALL)
+    product(matrix(dweight, I), flipped(matrix(dy, O)), matrix(x, I), (O, I, R), ADD, ALL)
 
 
 @compiled

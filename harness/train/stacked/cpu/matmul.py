@@ -42,16 +42,19 @@ def flipped(m: Matrix) -> Matrix:
     return Matrix(m.array, m.at, m.col, m.row)
 
 
+# numpy's integers: numba would compile `product` anew for each constant of Python's.
+SET, ADD = np.int64(0), np.int64(1)  # what happens with c's old values
+
 # Which terms of a product there are when one of its matrices is causal (zero above the diagonal).
-ALL = 0
-K_UP_TO_ROW = 1  # a is causal: a[i, k] is zero for k > i
-K_FROM_ROW = 2  # a is the transpose of a causal matrix: zero for k < i
-COLUMNS_UP_TO_ROW = 3  # only c[i, j] with j <= i is wanted
+ALL = np.int64(0)
+K_UP_TO_ROW = np.int64(1)  # a is causal: a[i, k] is zero for k > i
+K_FROM_ROW = np.int64(2)  # a is the transpose of a causal matrix: zero for k < i
+COLUMNS_UP_TO_ROW = np.int64(3)  # only c[i, j] with j <= i is wanted
 
 
 @compiled
-def product(c: Matrix, a: Matrix, b: Matrix, shape: tuple[int, int, int], add: bool, terms: int) -> None:
-    """c = a b, or c += a b with `add`; shape is (rows of c, columns of c, k).
+def product(c: Matrix, a: Matrix, b: Matrix, shape: tuple[int, int, int], mode: int, terms: int) -> None:
+    """c = a b, or c += a b with ADD; shape is (rows of c, columns of c, k).
 
     With `terms` other than ALL up to 3 terms or columns beside the diagonal are computed too:
     the zeros there must be stored, and those results are not to be used.
@@ -66,28 +69,28 @@ def product(c: Matrix, a: Matrix, b: Matrix, shape: tuple[int, int, int], add: b
         j = 0
         if height == 4:
             while j + 4 <= columns:
-                _tile_4x4(c, a, b, i, j, first, last, add)
+                _tile_4x4(c, a, b, i, j, first, last, mode)
                 j += 4
             while j < columns:
-                _tile_4x1(c, a, b, i, j, first, last, add)
+                _tile_4x1(c, a, b, i, j, first, last, mode)
                 j += 1
         else:
             while j + 4 <= columns:
-                _tile_4x1(flipped(c), flipped(b), flipped(a), j, i, first, last, add)
+                _tile_4x1(flipped(c), flipped(b), flipped(a), j, i, first, last, mode)
                 j += 4
             while j < columns:
-                _tile_1x1(c, a, b, i, j, first, last, add)
+                _tile_1x1(c, a, b, i, j, first, last, mode)
                 j += 1
         i += height
 
 
 # fmt: off
 @inlined
-def _tile_4x4(c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last: int, add: bool) -> None:
+def _tile_4x4(c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last: int, mode: int) -> None:
     c0 = c.at + i * c.row + j * c.col
     c1, c2, c3 = c0 + c.row, c0 + 2 * c.row, c0 + 3 * c.row
     d1, d2, d3 = c.col, 2 * c.col, 3 * c.col
-    if add:
+    if mode == ADD:
         c00, c01, c02, c03 = load(c.array, c0), load(c.array, c0 + d1), load(c.array, c0 + d2), load(c.array, c0 + d3)
         c10, c11, c12, c13 = load(c.array, c1), load(c.array, c1 + d1), load(c.array, c1 + d2), load(c.array, c1 + d3)
         c20, c21, c22, c23 = load(c.array, c2), load(c.array, c2 + d1), load(c.array, c2 + d2), load(c.array, c2 + d3)
@@ -121,12 +124,12 @@ def _tile_4x4(c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last:
 
 @inlined
 def _tile_4x1(
-    c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last: int, add: bool
+    c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last: int, mode: int
 ) -> None:
     c0 = c.at + i * c.row + j * c.col
     c1, c2, c3 = c0 + c.row, c0 + 2 * c.row, c0 + 3 * c.row
     s0 = s1 = s2 = s3 = splat(0.0)
-    if add:
+    if mode == ADD:
         s0, s1, s2, s3 = load(c.array, c0), load(c.array, c1), load(c.array, c2), load(c.array, c3)
     a0 = a.at + i * a.row
     a1, a2, a3 = a0 + a.row, a0 + 2 * a.row, a0 + 3 * a.row
@@ -144,10 +147,10 @@ def _tile_4x1(
 
 @inlined
 def _tile_1x1(
-    c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last: int, add: bool
+    c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last: int, mode: int
 ) -> None:
     at = c.at + i * c.row + j * c.col
-    total = load(c.array, at) if add else splat(0.0)
+    total = load(c.array, at) if mode == ADD else splat(0.0)
     for k in range(first, last):
         x = load(a.array, a.at + i * a.row + k * a.col)
         y = load(b.array, b.at + j * b.col + k * b.row)

@@ -17,7 +17,7 @@ from harness.train.stacked.cpu.attention import (
     mix,
     mix_gradient,
 )
-from harness.train.stacked.cpu.compiling import compiled, inlined
+from harness.train.stacked.cpu.compiling import inlined
 from harness.train.stacked.cpu.dropout import add, drop, drop_add
 from harness.train.stacked.cpu.embedding import cross_entropy, embed, embed_gradient
 from harness.train.stacked.cpu.gelu import gelu, gelu_gradient
@@ -28,6 +28,7 @@ from harness.train.stacked.cpu.linear import (
     linear_input_gradient,
     linear_weight_gradient,
 )
+from harness.train.stacked.cpu.matmul import ADD, SET
 from harness.train.stacked.cpu.memory import Memory
 from harness.train.stacked.cpu.norm import norm, norm_gradient
 from harness.train.stacked.layout import Shape
@@ -84,7 +85,7 @@ def _ends(flat: Any, shape: Shape) -> Ends:
     return Ends(flat[: V * C], flat[V * C : (V + S) * C], flat[i : i + C], flat[i + C : i + 2 * C])
 
 
-@compiled
+@inlined
 def forward_and_backward(
     gradients: Any, weights: Any, memory: Memory, ids: Any, shape: Shape, dropping: bool
 ) -> None:
@@ -101,11 +102,11 @@ def forward_and_backward(
     for index in range(shape.num_layers):
         _block_forward(memory, _block(weights, shape, index), index, R, shape, dropping)
     norm(memory.output, memory.normed, memory.inverse, memory.x, ends.norm, ends.bias, R, C)
-    linear(memory.logits, memory.output, ends.table, (R, C, V), False)
+    linear(memory.logits, memory.output, ends.table, (R, C, V), SET)
     num_tokens = shape.batch_size * shape.seq_len
     cross_entropy(memory.loss, memory.logits, ids, V, num_tokens)
     linear_weight_gradient(d.table, memory.logits, memory.output, (R, C, V))
-    linear_input_gradient(memory.dbranch, memory.logits, ends.table, (R, C, V), False)
+    linear_input_gradient(memory.dbranch, memory.logits, ends.table, (R, C, V), SET)
     memory.dx[:] = 0
     norm_gradient(
         memory.dx,
@@ -126,7 +127,7 @@ def forward_and_backward(
     embed_gradient(d.table, d.positions, memory.dx, ids, C)
 
 
-@compiled
+@inlined
 def _block_forward(
     memory: Memory, w: Block, index: int, R: int, shape: Shape, dropping: bool
 ) -> None:
@@ -137,32 +138,32 @@ def _block_forward(
     attended = memory.weights[index]
     into = memory.input1[index]
     norm(into, memory.normed1[index], memory.inverse1[index], x, w.norm1, w.bias1, R, C)
-    linear(qkv, into, w.qkv, (R, C, 3 * C), False)
+    linear(qkv, into, w.qkv, (R, C, 3 * C), SET)
     attention_weights(attended, qkv, sizes)
     if dropping:
-        drop_add(memory.dropped[index], attended, memory.kept_weights[index], R * H * T, False)
+        drop_add(memory.dropped[index], attended, memory.kept_weights[index], R * H * T, SET)
         attended = memory.dropped[index]
     mix(mixed, attended, qkv, sizes)
     if dropping:
-        linear(memory.branch, mixed, w.out, (R, C, C), False)
-        drop_add(x, memory.branch, memory.kept_attention[index], R * C, True)
+        linear(memory.branch, mixed, w.out, (R, C, C), SET)
+        drop_add(x, memory.branch, memory.kept_attention[index], R * C, ADD)
     else:
-        linear(x, mixed, w.out, (R, C, C), True)
+        linear(x, mixed, w.out, (R, C, C), ADD)
 
     into, slope = memory.input2[index], memory.slope[index]
     norm(into, memory.normed2[index], memory.inverse2[index], x, w.norm2, w.bias2, R, C)
     fill_with_bias(slope, w.expand_bias, R, 4 * C)
-    linear(slope, into, w.expand, (R, C, 4 * C), True)
+    linear(slope, into, w.expand, (R, C, 4 * C), ADD)
     gelu(hidden, slope, R * 4 * C)
     fill_with_bias(memory.branch, w.contract_bias, R, C)
-    linear(memory.branch, hidden, w.contract, (R, 4 * C, C), True)
+    linear(memory.branch, hidden, w.contract, (R, 4 * C, C), ADD)
     if dropping:
-        drop_add(x, memory.branch, memory.kept_mlp[index], R * C, True)
+        drop_add(x, memory.branch, memory.kept_mlp[index], R * C, ADD)
     else:
         add(x, memory.branch, R * C)
 
 
-@compiled
+@inlined
 def _block_backward(
     memory: Memory, w: Block, d: Block, index: int, R: int, shape: Shape, dropping: bool
 ) -> None:
@@ -172,20 +173,20 @@ def _block_backward(
     dout = dx
     if dropping:
         dout = memory.branch
-        drop_add(dout, dx, memory.kept_mlp[index], R * C, False)
+        drop_add(dout, dx, memory.kept_mlp[index], R * C, SET)
     bias_gradient(d.contract_bias, dout, R, C)
     linear_weight_gradient(d.contract, dout, memory.hidden[index], (R, 4 * C, C))
-    linear_input_gradient(memory.dhidden, dout, w.contract, (R, 4 * C, C), False)
+    linear_input_gradient(memory.dhidden, dout, w.contract, (R, 4 * C, C), SET)
     gelu_gradient(memory.dhidden, memory.slope[index], R * 4 * C)
     bias_gradient(d.expand_bias, memory.dhidden, R, 4 * C)
     linear_weight_gradient(d.expand, memory.dhidden, memory.input2[index], (R, C, 4 * C))
-    linear_input_gradient(dbranch, memory.dhidden, w.expand, (R, C, 4 * C), False)
+    linear_input_gradient(dbranch, memory.dhidden, w.expand, (R, C, 4 * C), SET)
     normed, inverse = memory.normed2[index], memory.inverse2[index]
     norm_gradient(dx, d.norm2, d.bias2, dbranch, normed, inverse, w.norm2, R, C)
     _attention_backward(memory, w, d, index, R, shape, dropping)
 
 
-@compiled
+@inlined
 def _attention_backward(
     memory: Memory, w: Block, d: Block, index: int, R: int, shape: Shape, dropping: bool
 ) -> None:
@@ -197,14 +198,14 @@ def _attention_backward(
     dout, attended = dx, weights
     if dropping:
         dout, attended = memory.branch, memory.dropped[index]
-        drop_add(dout, dx, memory.kept_attention[index], R * C, False)
+        drop_add(dout, dx, memory.kept_attention[index], R * C, SET)
     linear_weight_gradient(d.out, dout, memory.mixed[index], (R, C, C))
-    linear_input_gradient(dbranch, dout, w.out, (R, C, C), False)
+    linear_input_gradient(dbranch, dout, w.out, (R, C, C), SET)
     mix_gradient(dweights, dqkv, dbranch, attended, qkv, sizes)
     if dropping:
         drop(dweights, memory.kept_weights[index], R * H * T)
     attention_weights_gradient(dqkv, dweights, weights, qkv, sizes)
     linear_weight_gradient(d.qkv, dqkv, memory.input1[index], (R, C, 3 * C))
-    linear_input_gradient(dbranch, dqkv, w.qkv, (R, C, 3 * C), False)
+    linear_input_gradient(dbranch, dqkv, w.qkv, (R, C, 3 * C), SET)
     normed, inverse = memory.normed1[index], memory.inverse1[index]
     norm_gradient(dx, d.norm1, d.bias1, dbranch, normed, inverse, w.norm1, R, C)

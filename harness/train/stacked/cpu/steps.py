@@ -63,7 +63,7 @@ def _update(group: Group) -> None:
         sgd(group.weights, group.gradients, group.first, group.numbers)
 
 
-@compiled
+@inlined
 def _draw_slice(group: Group, memory: Memory, start: int, count: int, shape: Shape) -> None:
     """Dropout's factors for sequences `start` to `start + count`, in the order of `dropout`."""
     TC, HTT = shape.seq_len * shape.embed_dim, shape.num_heads * shape.seq_len**2
