@@ -77,7 +77,7 @@ class _Stack:
         while self.lanes:
             began = time.perf_counter()
             wanted = self._wanted_steps()
-            trained = list(self.pool.map(lambda lanes: self._chunk(lanes, wanted), self.lanes))
+            trained = self._chunks(wanted)
             longest = max(len(losses) for losses in trained)
             self.seconds_a_step = (time.perf_counter() - began) / longest
             stopped = self.on_steps(self._records(trained))
@@ -89,6 +89,11 @@ class _Stack:
         if self.seconds_a_step == 0.0:
             return 1  # the first chunk may wait for the compiler; it also measures
         return max(1, int(CHUNK_S / self.seconds_a_step))
+
+    def _chunks(self, wanted: int) -> list[Losses]:
+        if self.threads == 1:
+            return [self._chunk(lanes, wanted) for lanes in self.lanes]
+        return list(self.pool.map(lambda lanes: self._chunk(lanes, wanted), self.lanes))
 
     def _chunk(self, lanes: Lanes, wanted: int) -> Losses:
         shape = lanes.shape
