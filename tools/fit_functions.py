@@ -103,11 +103,12 @@ def erf_ratio(z: mp.mpf) -> mp.mpf:
 
 
 def erfcx(s: mp.mpf) -> mp.mpf:
-    """T with erf(x) = 1 - exp(-x^2) T(x - 1); rounding counts most at 1, where exp(-x^2) is largest."""
+    """T with erf(x) = 1 - exp(-x^2) T(x - 1): best conditioned at 1, where exp(-x^2) is largest."""
     return mp.exp((s + 1) ** 2) * mp.erfc(s + 1)
 
 
 def main() -> None:
+    """Print the coefficients, as functions.py has them."""
     half_log2, root = float(mp.log(2) / 2) * 1.0001, mp.sqrt(mp.mpf(1) / 2)
     fits = {
         "EXP": (exp_rest, lambda r: r * r / mp.exp(r), -half_log2, half_log2, 4),

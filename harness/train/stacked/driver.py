@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
-
 from harness.spec.records import StepRecord
 from harness.train.on_steps import OnSteps
 from harness.train.stacked.cpu.compiling import announced

@@ -9,7 +9,9 @@ chunks; a state at any step, of any engine, can be gone on with.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +58,7 @@ class StackedRun:
         self.step = step
         self.shape = shape_of(config)
         self.settings = settings_of(config.optimizer)
-        self.ids: npt.NDArray[np.generic] = data.numpy()
+        self.ids: npt.NDArray[Any] = data.numpy()
 
     @property
     def remaining(self) -> int:
@@ -108,7 +110,8 @@ class StackedRun:
     def _split(self, flat: Floats) -> list[torch.Tensor]:
         """The flat row as tensors in the shapes of the model's parameters."""
         shapes = weight_shapes(self.shape)
-        pieces = torch.from_numpy(np.ascontiguousarray(flat)).split([int(np.prod(s)) for s in shapes])
+        row = torch.from_numpy(np.ascontiguousarray(flat))
+        pieces = row.split_with_sizes([math.prod(one) for one in shapes])
         return [piece.view(s) for piece, s in zip(pieces, shapes, strict=True)]
 
 

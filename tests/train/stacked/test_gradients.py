@@ -33,7 +33,9 @@ def test_loss_and_gradient_are_torchs_for_every_lane(shape):
     for run in runs:
         shape, generator = run.shape, torch.Generator().manual_seed(run.config.seed.data)
         batch = get_batch(run.data, shape.batch_size, shape.seq_len, generator)
-        expected.append([torch_loss_and_gradient(run, batch, t) for t in (torch.double, torch.float)])
+        expected.append(
+            [torch_loss_and_gradient(run, batch, t) for t in (torch.double, torch.float)]
+        )
     lanes = Lanes(runs)
     losses = lanes.train(1, lanes.memory())[0]
     for run, loss, ((loss64, gradient64), (loss32, gradient32)) in zip(

@@ -82,7 +82,10 @@ def test_a_states_optimizer_has_the_form_that_torch_gives_it(optimizer):
     ours, theirs = run.state().optimizer.state_dict(), state.optimizer.state_dict()
     assert ours["param_groups"] == theirs["param_groups"]
     forms = [
-        {i: {k: (v.shape, v.dtype) for k, v in one.items() if v is not None} for i, one in s.items()}
+        {
+            i: {k: (v.shape, v.dtype) for k, v in one.items() if v is not None}
+            for i, one in s.items()
+        }
         for s in (ours["state"], theirs["state"])
     ]
     forms[1] = {i: one for i, one in forms[1].items() if one}

@@ -12,14 +12,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from harness.train.stacked.cpu.compiling import compiled, inlined
+from harness.train.stacked.cpu.compiling import compiled, constant, inlined
 from harness.train.stacked.cpu.functions import exp
 from harness.train.stacked.cpu.matmul import (
     COLUMNS_UP_TO_ROW,
     K_FROM_ROW,
     K_UP_TO_ROW,
+    ONE,
     SET,
     Matrix,
     flipped,
@@ -27,8 +26,7 @@ from harness.train.stacked.cpu.matmul import (
 )
 from harness.train.stacked.cpu.vector import fma, load, splat, store, where_less
 
-
-QUERY, KEY, VALUE = np.int64(0), np.int64(1), np.int64(2)
+QUERY, KEY, VALUE = constant(0), constant(1), constant(2)
 
 
 @inlined
@@ -36,21 +34,21 @@ def _head(array: Any, sequence: int, head: int, part: int, sizes: Any) -> Matrix
     """The (T, D) matrix of one head in qkv."""
     _, T, H, D = sizes
     C = H * D
-    return Matrix(array, sequence * T * 3 * C + part * C + head * D, 3 * C, np.int64(1))
+    return Matrix(array, sequence * T * 3 * C + part * C + head * D, 3 * C, ONE)
 
 
 @inlined
 def _mixed_head(array: Any, sequence: int, head: int, sizes: Any) -> Matrix:
     """The (T, D) matrix of one head in an array (N, T, C)."""
     _, T, H, D = sizes
-    return Matrix(array, sequence * T * H * D + head * D, H * D, np.int64(1))
+    return Matrix(array, sequence * T * H * D + head * D, H * D, ONE)
 
 
 @inlined
 def _square(array: Any, sequence: int, head: int, sizes: Any) -> Matrix:
     """The (T, T) matrix of one head in an array (N, H, T, T)."""
     _, T, H, _ = sizes
-    return Matrix(array, (sequence * H + head) * T * T, T, np.int64(1))
+    return Matrix(array, (sequence * H + head) * T * T, T, ONE)
 
 
 @compiled

@@ -29,7 +29,7 @@ from harness.train.stacked.cpu.vector import (
 )
 
 if TYPE_CHECKING:
-    from harness.train.stacked.cpu.vector import Vector
+    from harness.train.stacked.cpu.vector import IntVector, Vector
 
 LOG2_E = 1.4426950408889634
 ROUNDING = 12582912.0  # 1.5 * 2^23: floats round it have a last place of 1
@@ -84,7 +84,7 @@ def exp(x: Vector) -> Vector:
 
 
 @inlined
-def _power_of_two(n):  # type: ignore[no-untyped-def]
+def _power_of_two(n: IntVector) -> Vector:
     """2^n for whole n from -126 to 127, written into the exponent's bits."""
     return from_bits((n + int_splat(127)) << int_splat(23))
 

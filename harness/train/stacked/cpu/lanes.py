@@ -6,6 +6,7 @@ Guarantee: a lane's numbers come from its run alone; lanes without a run train o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,9 +66,7 @@ class Lanes:
             starts = draw_starts(run.batches, len(run.ids), num_steps, shape)
             gather(ids, lane, run.ids, starts)
         losses = np.empty((num_steps, W), np.float32)
-        train_steps(
-            self.group, memory, ids, losses, shape, slice_sequences(shape), self.dropping
-        )
+        train_steps(self.group, memory, ids, losses, shape, slice_sequences(shape), self.dropping)
         for run in self.runs:
             run.step += num_steps
         return losses[:, : len(self.runs)]
@@ -85,10 +84,7 @@ def let_go(run: StackedRun) -> None:
 
 @compiled
 def gather(
-    ids: npt.NDArray[np.int32],
-    lane: int,
-    data: npt.NDArray[np.int32],
-    starts: npt.NDArray[np.int64],
+    ids: npt.NDArray[np.int32], lane: int, data: npt.NDArray[Any], starts: npt.NDArray[np.int64]
 ) -> None:
     """Fill a lane of ids (steps, B, T + 1, W) with the windows of `data` at starts (steps, B)."""
     for step in range(len(starts)):

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from harness.train.stacked.cpu.compiling import compiled, inlined
+from harness.train.stacked.cpu.compiling import compiled, constant, inlined
 from harness.train.stacked.cpu.vector import fma, load, splat, store
+
+ZERO, ONE = constant(0), constant(1)
 
 
 class Matrix(NamedTuple):
@@ -33,7 +33,7 @@ class Matrix(NamedTuple):
 @inlined
 def matrix(array: Any, width: int) -> Matrix:
     """The matrix of `width` columns that fills `array` row by row."""
-    return Matrix(array, np.int64(0), np.int64(width), np.int64(1))
+    return Matrix(array, ZERO, width, ONE)
 
 
 @inlined
@@ -42,18 +42,19 @@ def flipped(m: Matrix) -> Matrix:
     return Matrix(m.array, m.at, m.col, m.row)
 
 
-# numpy's integers: numba would compile `product` anew for each constant of Python's.
-SET, ADD = np.int64(0), np.int64(1)  # what happens with c's old values
+SET, ADD = constant(0), constant(1)  # what happens with c's old values
 
 # Which terms of a product there are when one of its matrices is causal (zero above the diagonal).
-ALL = np.int64(0)
-K_UP_TO_ROW = np.int64(1)  # a is causal: a[i, k] is zero for k > i
-K_FROM_ROW = np.int64(2)  # a is the transpose of a causal matrix: zero for k < i
-COLUMNS_UP_TO_ROW = np.int64(3)  # only c[i, j] with j <= i is wanted
+ALL = constant(0)
+K_UP_TO_ROW = constant(1)  # a is causal: a[i, k] is zero for k > i
+K_FROM_ROW = constant(2)  # a is the transpose of a causal matrix: zero for k < i
+COLUMNS_UP_TO_ROW = constant(3)  # only c[i, j] with j <= i is wanted
 
 
 @compiled
-def product(c: Matrix, a: Matrix, b: Matrix, shape: tuple[int, int, int], mode: int, terms: int) -> None:
+def product(
+    c: Matrix, a: Matrix, b: Matrix, shape: tuple[int, int, int], mode: int, terms: int
+) -> None:
     """c = a b, or c += a b with ADD; shape is (rows of c, columns of c, k).
 
     With `terms` other than ALL up to 3 terms or columns beside the diagonal are computed too:
@@ -86,15 +87,18 @@ def product(c: Matrix, a: Matrix, b: Matrix, shape: tuple[int, int, int], mode: 
 
 # fmt: off
 @inlined
-def _tile_4x4(c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last: int, mode: int) -> None:
+def _tile_4x4(
+    c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last: int, mode: int
+) -> None:
+    p, q, r = c.array, a.array, b.array
     c0 = c.at + i * c.row + j * c.col
     c1, c2, c3 = c0 + c.row, c0 + 2 * c.row, c0 + 3 * c.row
     d1, d2, d3 = c.col, 2 * c.col, 3 * c.col
     if mode == ADD:
-        c00, c01, c02, c03 = load(c.array, c0), load(c.array, c0 + d1), load(c.array, c0 + d2), load(c.array, c0 + d3)
-        c10, c11, c12, c13 = load(c.array, c1), load(c.array, c1 + d1), load(c.array, c1 + d2), load(c.array, c1 + d3)
-        c20, c21, c22, c23 = load(c.array, c2), load(c.array, c2 + d1), load(c.array, c2 + d2), load(c.array, c2 + d3)
-        c30, c31, c32, c33 = load(c.array, c3), load(c.array, c3 + d1), load(c.array, c3 + d2), load(c.array, c3 + d3)
+        c00, c01, c02, c03 = load(p, c0), load(p, c0 + d1), load(p, c0 + d2), load(p, c0 + d3)
+        c10, c11, c12, c13 = load(p, c1), load(p, c1 + d1), load(p, c1 + d2), load(p, c1 + d3)
+        c20, c21, c22, c23 = load(p, c2), load(p, c2 + d1), load(p, c2 + d2), load(p, c2 + d3)
+        c30, c31, c32, c33 = load(p, c3), load(p, c3 + d1), load(p, c3 + d2), load(p, c3 + d3)
     else:
         c00 = c01 = c02 = c03 = splat(0.0)
         c10 = c11 = c12 = c13 = splat(0.0)
@@ -106,19 +110,19 @@ def _tile_4x4(c: Matrix, a: Matrix, b: Matrix, i: int, j: int, first: int, last:
     b1, b2, b3 = b0 + b.col, b0 + 2 * b.col, b0 + 3 * b.col
     for k in range(first, last):
         ak, bk = k * a.col, k * b.row
-        y0, y1, y2, y3 = load(b.array, b0 + bk), load(b.array, b1 + bk), load(b.array, b2 + bk), load(b.array, b3 + bk)
-        x = load(a.array, a0 + ak)
+        y0, y1, y2, y3 = load(r, b0 + bk), load(r, b1 + bk), load(r, b2 + bk), load(r, b3 + bk)
+        x = load(q, a0 + ak)
         c00, c01, c02, c03 = fma(x, y0, c00), fma(x, y1, c01), fma(x, y2, c02), fma(x, y3, c03)
-        x = load(a.array, a1 + ak)
+        x = load(q, a1 + ak)
         c10, c11, c12, c13 = fma(x, y0, c10), fma(x, y1, c11), fma(x, y2, c12), fma(x, y3, c13)
-        x = load(a.array, a2 + ak)
+        x = load(q, a2 + ak)
         c20, c21, c22, c23 = fma(x, y0, c20), fma(x, y1, c21), fma(x, y2, c22), fma(x, y3, c23)
-        x = load(a.array, a3 + ak)
+        x = load(q, a3 + ak)
         c30, c31, c32, c33 = fma(x, y0, c30), fma(x, y1, c31), fma(x, y2, c32), fma(x, y3, c33)
-    store(c.array, c0, c00), store(c.array, c0 + d1, c01), store(c.array, c0 + d2, c02), store(c.array, c0 + d3, c03)
-    store(c.array, c1, c10), store(c.array, c1 + d1, c11), store(c.array, c1 + d2, c12), store(c.array, c1 + d3, c13)
-    store(c.array, c2, c20), store(c.array, c2 + d1, c21), store(c.array, c2 + d2, c22), store(c.array, c2 + d3, c23)
-    store(c.array, c3, c30), store(c.array, c3 + d1, c31), store(c.array, c3 + d2, c32), store(c.array, c3 + d3, c33)
+    store(p, c0, c00), store(p, c0 + d1, c01), store(p, c0 + d2, c02), store(p, c0 + d3, c03)
+    store(p, c1, c10), store(p, c1 + d1, c11), store(p, c1 + d2, c12), store(p, c1 + d3, c13)
+    store(p, c2, c20), store(p, c2 + d1, c21), store(p, c2 + d2, c22), store(p, c2 + d3, c23)
+    store(p, c3, c30), store(p, c3 + d1, c31), store(p, c3 + d2, c32), store(p, c3 + d3, c33)
 # fmt: on
 
 

@@ -16,9 +16,7 @@ EPS = 1e-5
 
 
 @compiled
-def norm(
-    y: Any, normed: Any, inverse: Any, x: Any, weight: Any, bias: Any, R: int, C: int
-) -> None:
+def norm(y: Any, normed: Any, inverse: Any, x: Any, weight: Any, bias: Any, R: int, C: int) -> None:
     """y = (x - mean) / sqrt(variance + eps) * weight + bias, by rows."""
     count = splat(C)
     for row in range(R):

@@ -29,17 +29,18 @@ W = 16
 """Lanes of a vector."""
 
 FLOATS = ir.VectorType(ir.FloatType(), W)
-INTS = ir.VectorType(ir.IntType(32), W)
+INT = ir.IntType(32)
+INTS = ir.VectorType(INT, W)
 
 
-class VectorType(types.Type):  # type: ignore[misc]  # numba has no types
+class VectorType(types.Type):
     """numba's name for `Vector`."""
 
     def __init__(self) -> None:
         super().__init__(name=f"float32x{W}")
 
 
-class IntVectorType(types.Type):  # type: ignore[misc]
+class IntVectorType(types.Type):
     """numba's name for `IntVector`."""
 
     def __init__(self) -> None:
@@ -146,64 +147,80 @@ def _where_less(builder: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
     return builder.select(builder.fcmp_ordered("<", a, b), x, y)
 
 
-fma = _operation(VECTOR, (VECTOR, VECTOR, VECTOR), _function("llvm.fma", 3))
+fma: Callable[[Vector, Vector, Vector], Vector] = _operation(
+    VECTOR, (VECTOR, VECTOR, VECTOR), _function("llvm.fma", 3)
+)
 """fma(x, y, z): x * y + z, rounded once."""
 
-sqrt = _operation(VECTOR, (VECTOR,), _function("llvm.sqrt", 1))
+sqrt: Callable[[Vector], Vector] = _operation(VECTOR, (VECTOR,), _function("llvm.sqrt", 1))
 """sqrt(x): the correctly rounded square root."""
 
-magnitude = _operation(VECTOR, (VECTOR,), _function("llvm.fabs", 1))
+magnitude: Callable[[Vector], Vector] = _operation(VECTOR, (VECTOR,), _function("llvm.fabs", 1))
 """magnitude(x): |x|."""
 
-where_less = _operation(VECTOR, (VECTOR, VECTOR, VECTOR, VECTOR), _where_less)
+where_less: Callable[[Vector, Vector, Vector, Vector], Vector] = _operation(
+    VECTOR, (VECTOR, VECTOR, VECTOR, VECTOR), _where_less
+)
 """where_less(a, b, x, y): in each lane x where a < b, else y; y too where a or b is NaN."""
 
-bits = _operation(INT_VECTOR, (VECTOR,), lambda builder, x: builder.bitcast(x, INTS))
+bits: Callable[[Vector], IntVector] = _operation(
+    INT_VECTOR, (VECTOR,), lambda builder, x: builder.bitcast(x, INTS)
+)
 """bits(x): the 32 bits of each float, as an IntVector."""
 
-from_bits = _operation(VECTOR, (INT_VECTOR,), lambda builder, x: builder.bitcast(x, FLOATS))
+from_bits: Callable[[IntVector], Vector] = _operation(
+    VECTOR, (INT_VECTOR,), lambda builder, x: builder.bitcast(x, FLOATS)
+)
 """from_bits(i): the floats of those bits."""
 
-to_float = _operation(VECTOR, (INT_VECTOR,), lambda builder, x: builder.sitofp(x, FLOATS))
+to_float: Callable[[IntVector], Vector] = _operation(
+    VECTOR, (INT_VECTOR,), lambda builder, x: builder.sitofp(x, FLOATS)
+)
 """to_float(i): the nearest floats to whole numbers."""
 
 
-def _repeat(context: Any, builder: Any, number: Any, form: ir.VectorType) -> Any:
-    one = builder.insert_element(ir.Constant(form, ir.Undefined), number, ir.Constant(_I32, 0))
-    order = ir.Constant(ir.VectorType(_I32, W), [0] * W)
+def _repeat(builder: Any, number: Any, form: ir.VectorType) -> Any:
+    one = builder.insert_element(ir.Constant(form, ir.Undefined), number, ir.Constant(INT, 0))
+    order = ir.Constant(ir.VectorType(INT, W), [0] * W)
     return builder.shuffle_vector(one, ir.Constant(form, ir.Undefined), order)
 
 
-_I32 = ir.IntType(32)
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def splat(_context, number):  # type: ignore[no-untyped-def]
-    """splat(number): the number, rounded to float32, in every lane."""
+def _splat(_context, number):  # type: ignore[no-untyped-def]
     if not isinstance(number, types.Number):
         return None
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
         rounded = context.cast(builder, values[0], signature.args[0], types.float32)
-        return _repeat(context, builder, rounded, FLOATS)
+        return _repeat(builder, rounded, FLOATS)
 
-    return VECTOR(types.unliteral(number)), generate
+    return VECTOR(_plain(number)), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def int_splat(_context, number):  # type: ignore[no-untyped-def]
-    """int_splat(number): the whole number in every lane."""
+splat: Callable[[float], Vector] = intrinsic(_splat)
+"""splat(number): the number, rounded to float32, in every lane."""
+
+
+def _int_splat(_context, number):  # type: ignore[no-untyped-def]
     if not isinstance(number, types.Integer):
         return None
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
         whole = context.cast(builder, values[0], signature.args[0], types.int32)
-        return _repeat(context, builder, whole, INTS)
+        return _repeat(builder, whole, INTS)
 
-    return INT_VECTOR(types.unliteral(number)), generate
+    return INT_VECTOR(_plain(number)), generate
 
 
-def _row_pointer(context, builder, array_type, array, row):  # type: ignore[no-untyped-def]
+int_splat: Callable[[int], IntVector] = intrinsic(_int_splat)
+"""int_splat(number): the whole number in every lane."""
+
+
+def _plain(number: Any) -> Any:
+    """numba's type of a constant without its value: one version serves all."""
+    return getattr(number, "literal_type", number)
+
+
+def _row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
     """The address of row `row` of an array (rows, W), as that of a vector; unchecked."""
     made = context.make_array(array_type)(context, builder, array)
     offset = builder.mul(row, ir.Constant(row.type, W))
@@ -211,7 +228,7 @@ def _row_pointer(context, builder, array_type, array, row):  # type: ignore[no-u
     return builder.bitcast(address, FLOATS.as_pointer())
 
 
-def _is_rows(array):  # type: ignore[no-untyped-def]
+def _is_rows(array: Any) -> Any:
     return (
         isinstance(array, types.Array)
         and array.dtype == types.float32
@@ -220,9 +237,7 @@ def _is_rows(array):  # type: ignore[no-untyped-def]
     )
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def load(_context, array, row):  # type: ignore[no-untyped-def]
-    """load(array, row): row `row` of an array (rows, W) float32, which must have that row."""
+def _load(_context, array, row):  # type: ignore[no-untyped-def]
     if not (_is_rows(array) and isinstance(row, types.Integer)):
         return None
 
@@ -231,12 +246,14 @@ def load(_context, array, row):  # type: ignore[no-untyped-def]
         pointer = _row_pointer(context, builder, signature.args[0], values[0], row)
         return builder.load(pointer, align=4)
 
-    return VECTOR(array, types.unliteral(row)), generate
+    return VECTOR(array, _plain(row)), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def store(_context, array, row, value):  # type: ignore[no-untyped-def]
-    """store(array, row, value): write `value` into row `row`, which must be there."""
+load: Callable[[Any, int], Vector] = intrinsic(_load)
+"""load(array, row): row `row` of an array (rows, W) float32, which must have that row."""
+
+
+def _store(_context, array, row, value):  # type: ignore[no-untyped-def]
     if not (_is_rows(array) and isinstance(row, types.Integer) and value is VECTOR):
         return None
 
@@ -246,4 +263,8 @@ def store(_context, array, row, value):  # type: ignore[no-untyped-def]
         builder.store(values[2], pointer, align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.unliteral(row), VECTOR), generate
+    return types.void(array, _plain(row), VECTOR), generate
+
+
+store: Callable[[Any, int, Vector], Any] = intrinsic(_store)
+"""store(array, row, value): write `value` into row `row`, which must be there."""
