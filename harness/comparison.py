@@ -37,7 +37,7 @@ def compare(
     metric: str = keys.TRAIN_LOSS,
     at: Sequence[int] = (),
 ) -> DataFrame:
-    """The runs of a sweep file, or all finished ones of the store, as a ranked DataFrame.
+    """The runs of a sweep file, or all of the store, as a ranked DataFrame.
 
     The columns are those of `harness.report.compare`; ``at`` adds one for each step.
 
@@ -91,15 +91,18 @@ def _check_metric(metric: str, at: Sequence[int]) -> None:
 
 
 def _all_runs(records: Sequence[StoredRun]) -> list[ComparedRun]:
-    """Every run that is not superseded, under its own name, groups by their parents."""
+    """Every run that is not superseded, under its own name, groups by their parents.
+
+    Sweeps of one store may use a name twice, and so does a run whose settings were changed.
+    """
     parents = {run.run_id: run.name for run in records if run.kind == "group"}
-    return [
-        ComparedRun(
-            run.name, run.experiment, run, parents.get(run.tags.get(keys.PARENT_RUN_ID, ""))
-        )
-        for run in records
-        if run.kind == "run" and run.superseded_by is None
-    ]
+    compared = []
+    for run in records:
+        if run.kind == "run" and run.superseded_by is None:
+            parent = run.tags.get(keys.PARENT_RUN_ID, "")
+            row = parent if parent in parents else run.run_id
+            compared.append(ComparedRun(run.name, run.experiment, run, parents.get(parent), row))
+    return compared
 
 
 def _curves(store: Store) -> Callable[[str, str], Curve]:

@@ -6,9 +6,9 @@
     ├── NothingMatched        --only selected no run
     ├── CorpusError           text that cannot be read, or a symbol that the tokenizer lacks
     ├── CheckpointError       a checkpoint that is damaged, missing or of another format
-    ├── StoreError            the MLflow store cannot be opened, created or written
-    │   └── StoreInUse        another living process holds it
-    └── TrainingFailed        a run raised; carries the traceback as text
+    └── StoreError            the MLflow store cannot be opened, created or written
+        ├── StoreInUse        another living process holds it
+        └── StoreMissing      nothing was recorded yet, and whoever asks only reads
 
 A mistake of ours is an ``assert`` or an ordinary exception and keeps its traceback.
 """
@@ -49,12 +49,8 @@ class StoreInUse(StoreError):
     """Another living process holds the store; names its pid."""
 
 
-class TrainingFailed(HarnessError):
-    """A run raised an exception; ``traceback_text`` is the whole traceback of where it did."""
-
-    def __init__(self, message: str, traceback_text: str) -> None:
-        super().__init__(message)
-        self.traceback_text = traceback_text
+class StoreMissing(StoreError):
+    """There is no store yet, and a command that only reads creates none."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -125,7 +121,8 @@ def show(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):
-        return f"a list of {len(value)}" if len(value) > 8 else shorten(str(list(value)))
+        shown = f"a list of {len(value)}" if len(value) > 8 else ", ".join(map(show, value))
+        return shown if len(value) > 8 else shorten(f"[{shown}]")
     return shorten(str(value))
 
 

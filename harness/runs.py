@@ -40,7 +40,7 @@ def load_trained(run_or_path: str | Path, tracking_uri: str | None = None) -> tu
 
 
 def _as_path(run_or_path: str | Path) -> Path | None:
-    """The path, where one is meant: a Path, a text with a separator, or a file of that name."""
+    """The path, where one is meant: a Path, a `.safetensors` name, or what is there."""
     path = Path(run_or_path)
     if path.exists() and (path.is_file() or (path / MODEL_FILE).exists()):
         return path

@@ -146,7 +146,9 @@ class Schedule:
     def _begin(self, planned: PlannedRun) -> str:
         record = to_record(self.sweep_name, planned)
         if planned.stored is not None:
-            return self.recorder.resume(planned.stored.run_id, record)
+            run_id = self.recorder.resume(planned.stored.run_id, record)
+            self.recorder.remove_checkpoints(run_id)  # of the attempt that did not end
+            return run_id
         return self.recorder.begin(record)
 
     def _publish(self, planned: PlannedRun, running: _Running, event: StagedCheckpoint) -> None:

@@ -7,12 +7,11 @@ checked from what the store holds, so they are checked for runs that were skippe
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import NothingMatched
+from harness.errors import NothingMatched, StoreMissing
 from harness.executors import executor_for
 from harness.groups import record_group, seed_groups
 from harness.interrupts import installed
@@ -104,15 +103,11 @@ def _check_selection(sweep: Sweep, only: Sequence[str]) -> None:
 
 
 def _existing_store(tracking_uri: str | None) -> Store | None:
-    """The store, or None where the local one has not been made yet."""
-    default = Path.cwd() / STORE_FOLDER / "mlflow.db"
-    with contextlib.suppress(FileNotFoundError):
-        return open_store(tracking_uri, create=False) if _may_exist(tracking_uri, default) else None
-    return None
-
-
-def _may_exist(tracking_uri: str | None, default: Path) -> bool:
-    return tracking_uri is not None or default.exists()
+    """The store, or None where it has not been made yet."""
+    try:
+        return open_store(tracking_uri, create=False)
+    except StoreMissing:
+        return None
 
 
 def _torch_version() -> str:
@@ -133,7 +128,7 @@ class _Call:
         self.stored = find_runs(store)
         self.planned: list[PlannedRun] = []
         self.others: list[PlannedRun] = []
-        self.outcomes: Mapping[str, RunOutcome] = {}
+        self.outcomes: dict[str, RunOutcome] = {}  # by fingerprint
         self._records: dict[str, StoredRun] = {}
         self._curves: dict[tuple[str, str], Curve] = {}
 
@@ -161,7 +156,9 @@ class _Call:
             fail_fast=fail_fast,
         )
         if runs:
-            self.outcomes = schedule.execute(runs, executor_for(min(jobs, len(runs))))
+            outcomes = schedule.execute(runs, executor_for(min(jobs, len(runs))))
+            trained = [run for run in runs if run.name in outcomes]
+            self.outcomes = {run.fingerprint: outcomes[run.name] for run in trained}
 
     def finish(self) -> SweepResult:
         """Aliases, groups, claims and the view; then the result."""
@@ -184,9 +181,8 @@ class _Call:
 
     def _run_id(self, run: PlannedRun) -> str | None:
         """The record that shows a run: the one trained now, or the one found in the store."""
-        outcome = self.outcomes.get(run.owner or run.name)
-        if outcome is not None:
-            return outcome.run_id
+        if run.fingerprint in self.outcomes:
+            return self.outcomes[run.fingerprint].run_id
         return run.stored.run_id if run.stored is not None else None
 
     def _record(self, run: PlannedRun) -> StoredRun | None:
@@ -203,11 +199,14 @@ class _Call:
         record = self._record(run)
         if record is None:
             return
-        own = (record.sweep, record.name) == (self.sweep.name, run.name)
         names = {(alias.sweep, alias.run) for alias in record.aliases}
-        if not own and (self.sweep.name, run.name) not in names:
+        if not self._is_own(run, record) and (self.sweep.name, run.name) not in names:
             self.recorder.add_alias(record.run_id, self.sweep.name, run.name)
             self._records[record.run_id] = get_run(self.store, record.run_id)
+
+    def _is_own(self, run: PlannedRun, record: StoredRun) -> bool:
+        """Whether the record bears the run's name, and not another that shares it."""
+        return (record.sweep, record.name) == (self.sweep.name, run.name)
 
     def _curve(self, run_id: str, metric: str = keys.TRAIN_LOSS) -> Curve:
         key = (run_id, metric)
@@ -254,23 +253,29 @@ class _Call:
         record = self._record(run)
         if record is None:
             return RunResult(run, None, "planned", None, claims)
-        outcome = self.outcomes.get(run.owner or run.name)
+        outcome = self.outcomes.get(run.fingerprint)
         steps = run.declared.config.train.steps
         final = self._curve(record.run_id).get(steps) if record.state == "finished" else None
-        message = outcome.message if outcome else ""
+        message = outcome.message if outcome else record.tags.get(keys.ERROR, "")
         return RunResult(run, record.run_id, record.state, final, claims, message)
 
     def _tag_claims(self, results: Sequence[RunResult]) -> None:
-        """`harness.expect` on each record, over all the names that show it in this call."""
-        verdicts: dict[str, list[bool]] = {}
+        """`harness.expect` on each record, over all the names that show it in this call.
+
+        Where none of them claims anything, only a call that shows the record's own name may say so.
+        """
+        shown: dict[str, list[RunResult]] = {}
         for result in results:
             if result.run_id is not None:
-                decided = [claim.holds for claim in result.claims if claim.holds is not None]
-                verdicts.setdefault(result.run_id, []).extend(decided)
-        for run_id, holds in verdicts.items():
+                shown.setdefault(result.run_id, []).append(result)
+        for run_id, members in shown.items():
+            record = self._records[run_id]
+            claims = [claim.holds for result in members for claim in result.claims]
+            holds = [verdict for verdict in claims if verdict is not None]
+            own = any(self._is_own(result.planned, record) for result in members)
             verdict = keys.EXPECT_PASSED if all(holds) else keys.EXPECT_FAILED
             verdict = verdict if holds else keys.EXPECT_NONE
-            if self._records[run_id].tags.get(keys.EXPECT) != verdict:
+            if (holds or own) and record.tags.get(keys.EXPECT) != verdict:
                 self.recorder.set_tag(run_id, keys.EXPECT, verdict)
 
     def _differing(self) -> list[str]:

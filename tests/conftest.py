@@ -1,4 +1,4 @@
-"""Fixtures for the whole suite: a project directory with a real, empty MLflow store in it.
+"""Fixtures for the whole suite: a directory with a real, empty MLflow store, and a finished sweep.
 
 Creating a store takes a second or two of MLflow's migrations, so one is made for all tests (and
 for all workers of pytest-xdist), and each test that asks for `project` gets a copy.
@@ -6,12 +6,16 @@ for all workers of pytest-xdist), and each test that asks for `project` gets a c
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import shutil
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
+import sweep_files
 from filelock import FileLock
 
 
@@ -55,3 +59,45 @@ def project(
     connection.close()
     monkeypatch.chdir(folder)
     return folder
+
+
+@dataclasses.dataclass(frozen=True)
+class Chapter:
+    """A directory in which the whole chapter was run once: to be read, never to be written."""
+
+    folder: Path
+    first: subprocess.CompletedProcess[str]
+    """The first call, in an empty directory."""
+    second: subprocess.CompletedProcess[str]
+    """The same again, with `--json`, and a JUnit file beside the sweep file."""
+
+
+@pytest.fixture(scope="session")
+def finished_chapter(tmp_path_factory: pytest.TempPathFactory) -> Chapter:
+    """The chapter's `experiments.yaml`, run twice by the real command; once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, outputs = shared / "chapter", shared / "chapter.json"
+    with FileLock(shared / "chapter.lock"):
+        if not outputs.exists():
+            folder.mkdir()
+            shutil.copyfile(sweep_files.CHAPTER_FILE, folder / "experiments.yaml")
+            calls = [
+                sweep_files.harness("run", "experiments.yaml", *flags, cwd=folder)
+                for flags in ([], ["--json", "--junit", "claims.xml"])
+            ]
+            texts = [[call.returncode, call.stdout, call.stderr] for call in calls]
+            outputs.write_text(json.dumps(texts))
+    first, second = (
+        subprocess.CompletedProcess("harness", *text) for text in json.loads(outputs.read_text())
+    )
+    return Chapter(folder, first, second)
+
+
+@pytest.fixture
+def chapter(
+    finished_chapter: Chapter, no_store_named: None, monkeypatch: pytest.MonkeyPatch
+) -> Chapter:
+    """The finished chapter, as the current directory of the test."""
+    monkeypatch.chdir(finished_chapter.folder)
+    return finished_chapter

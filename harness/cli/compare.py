@@ -21,7 +21,11 @@ OutputPath = Path | None
 def compare(
     file: Annotated[
         Path | None,
-        typer.Argument(help="The sweep file; without it, the whole store.", show_default=False),
+        typer.Argument(
+            metavar="[FILE]",
+            help="The sweep file; without it, the whole store.",
+            show_default=False,
+        ),
     ] = None,
     metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = "train/loss",
     at: Annotated[

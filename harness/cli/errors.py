@@ -10,12 +10,11 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import typer
 
-from harness.errors import HarnessError, NothingMatched, SweepFileError
+from harness.errors import HarnessError, NothingMatched, Problem, SweepFileError
 from harness.interrupts import Interrupted
 
 EXIT_USAGE, EXIT_NOTHING = 2, 4
@@ -26,16 +25,17 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
     """Turn what a command raises into a message and an exit code."""
     try:
         yield
+    except SweepFileError as error:
+        _tell(error.problems, str(error), as_json=as_json)
+        raise typer.Exit(EXIT_USAGE) from None
     except HarnessError as error:
-        if as_json:
-            print(json.dumps({"errors": _to_json(error)}))
-        else:
-            print(f"harness: {error}" if not _has_problems(error) else error, file=sys.stderr)
+        _tell([_as_problem(str(error))], f"harness: {error}", as_json=as_json)
         code = EXIT_NOTHING if isinstance(error, NothingMatched) else EXIT_USAGE
         raise typer.Exit(code) from None
     except Interrupted as stop:
-        message = "what was running is recorded as killed and starts again with the same command"
-        print(f"harness: stopped by {stop}; {message}", file=sys.stderr)
+        what = "what was running is recorded as killed and starts again with the same command"
+        message = f"stopped by {stop}; {what}"
+        _tell([_as_problem(message)], f"harness: {message}", as_json=as_json)
         raise typer.Exit(stop.exit_code) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -44,20 +44,15 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
         raise typer.Exit(141) from None
 
 
-def _has_problems(error: HarnessError) -> bool:
-    return isinstance(error, SweepFileError)
+def _tell(problems: Sequence[Problem], text: str, *, as_json: bool) -> None:
+    if not as_json:
+        print(text, file=sys.stderr)
+        return
+    keys = ("file", "line", "column", "path", "message")
+    errors = [{key: getattr(problem, key) for key in keys} for problem in problems]
+    print(json.dumps({"errors": errors}))
 
 
-def _to_json(error: HarnessError) -> list[dict[str, Any]]:
-    if isinstance(error, SweepFileError):
-        return [
-            {
-                "file": problem.file,
-                "line": problem.line,
-                "column": problem.column,
-                "path": problem.path,
-                "message": problem.message,
-            }
-            for problem in error.problems
-        ]
-    return [{"file": "", "line": 0, "column": 0, "path": "", "message": str(error)}]
+def _as_problem(message: str) -> Problem:
+    """An error that stands in no file."""
+    return Problem("", 0, 0, "", message)

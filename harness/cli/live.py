@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.progress import Clock
+from harness.cli.clock import Clock
 from harness.errors import escape
 from harness.schedule import RunOutcome, Unobserved
 
@@ -37,6 +37,7 @@ class LiveTable(Unobserved):
 
     def __init__(self) -> None:
         self.num_runs = self.num_done = 0
+        self.num_steps = self.num_steps_done = 0
         self.running: dict[str, _Row] = {}
         self.ended: deque[tuple[str, RunOutcome, str]] = deque(maxlen=NUM_ENDED)
         self.notes: list[str] = []
@@ -44,8 +45,9 @@ class LiveTable(Unobserved):
 
     def on_plan(self, runs: Sequence[PlannedRun]) -> None:
         """See `Observer`."""
-        self.num_runs = sum(1 for run in runs if run.is_trained)
-        self.clock = Clock()
+        trained = [run for run in runs if run.is_trained]
+        self.num_runs = len(trained)
+        self.num_steps = sum(run.declared.config.train.steps for run in trained)
 
     def on_start(self, run: PlannedRun) -> None:
         """See `Observer`."""
@@ -55,12 +57,14 @@ class LiveTable(Unobserved):
         """See `Observer`."""
         row = self.running[run.name]
         step, loss = losses[-1]
+        self.num_steps_done += step - row.step
         row.step, row.loss = step, f"{loss:.4f}"
 
     def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
         """See `Observer`."""
         row = self.running.pop(run.name)
         self.num_done += 1
+        self.num_steps_done += run.declared.config.train.steps - row.step
         self.ended.append((run.name, outcome, row.loss))
 
     def on_note(self, text: str) -> None:
@@ -78,13 +82,14 @@ class LiveTable(Unobserved):
             table.add_row(Text(escape(name)), state, "", loss, "", "")
         for name, row in self.running.items():
             steps = row.run.declared.config.train.steps
+            rate = row.clock.rate(row.step)
             table.add_row(
                 Text(escape(name)),
                 ProgressBar(total=steps, completed=row.step, width=24),
                 f"{row.step}/{steps}",
                 row.loss,
-                f"{row.clock.rate(row.step):,.0f}",
-                row.clock.eta(row.step, steps) if row.step else "",
+                f"{rate:,.0f}" if rate else "",
+                row.clock.time_left(row.step, steps),
             )
         parts: list[Text | Table] = [Text(escape(note), style="yellow") for note in self.notes]
         return Group(*parts, table, Text(self._sum()))
@@ -92,8 +97,10 @@ class LiveTable(Unobserved):
     def _sum(self) -> str:
         if not self.num_runs:
             return "nothing to train"
-        eta = self.clock.eta(self.num_done, self.num_runs) if self.num_done else "?"
-        return f"{self.num_done} of {self.num_runs} runs trained, {eta} left"
+        left = self.clock.time_left(self.num_steps_done, self.num_steps)
+        return f"{self.num_done} of {self.num_runs} runs trained" + (
+            f", {left} left" if left else ""
+        )
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-File = Annotated[Path, typer.Argument(help="The sweep file.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The sweep file.", show_default=False)]
 TrackingUri = Annotated[
     str | None,
     typer.Option(

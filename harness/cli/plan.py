@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.errors import reporting
 from harness.cli.options import AsJson, File, Force, MaxRuns, Only, Set, TrackingUri
-from harness.spec.load import MAX_RUNS, load_sweep
+from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
     from harness.planning import PlannedRun
@@ -26,6 +26,8 @@ def plan(
 ) -> None:
     """Show what `run` would do: run, fingerprint, engine and the reason. Writes nothing."""
     with reporting(as_json=as_json):
+        from harness.spec.load import load_sweep
+
         sweep = load_sweep(file, overrides=set_ or (), only=only or (), max_runs=max_runs)
         from harness.sweep import plan_sweep
 
@@ -47,7 +49,7 @@ def to_json(run: PlannedRun) -> dict[str, Any]:
 
 def print_plan(runs: Sequence[PlannedRun]) -> None:
     """The plan as a table, and its sum in a line."""
-    from harness.cli.tables import print_table
+    from harness.cli.tables import counted, print_table
 
     rows = [
         [
@@ -63,4 +65,4 @@ def print_plan(runs: Sequence[PlannedRun]) -> None:
     shared = sum(1 for run in runs if run.owner)
     to_train = sum(1 for run in runs if run.is_trained)
     reasons = ", ".join(f"{n} {reason}" for reason, n in counts.items())
-    print(f"{len(runs)} runs, {to_train} to train ({reasons}; {shared} shared)")
+    print(f"{counted(len(runs), 'run')}, {to_train} to train ({reasons}; {shared} shared)")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from harness.cli.tables import counted
 from harness.errors import escape
 from harness.schedule import Observer, RunOutcome, Unobserved
 
@@ -42,13 +42,15 @@ class Lines(Notes):
 
     def __init__(self) -> None:
         self.num_to_train = self.num_started = 0
-        self.began: dict[str, float] = {}
 
     def on_plan(self, runs: Sequence[PlannedRun]) -> None:
         """See `Observer`."""
         self.num_to_train = sum(1 for run in runs if run.is_trained)
         done = sum(1 for run in runs if run.is_done)
-        print(f"{len(runs)} runs: {self.num_to_train} to train, {done} already done", flush=True)
+        print(
+            f"{counted(len(runs), 'run')}: {self.num_to_train} to train, {done} already done",
+            flush=True,
+        )
 
     def on_start(self, run: PlannedRun) -> None:
         """See `Observer`."""
@@ -72,20 +74,3 @@ class Lines(Notes):
             steps = run.declared.config.train.steps
             rate = steps / outcome.seconds
             print(f"{run.name}  finished: {steps} steps, {rate:,.0f} steps/s", flush=True)
-
-
-class Clock:
-    """Steps a second and the time that is left, from when each run began."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    def rate(self, steps: int) -> float:
-        """Steps a second since the beginning."""
-        return steps / max(time.monotonic() - self._began, 1e-9)
-
-    def eta(self, steps: int, of: int) -> str:
-        """The time left at that rate, as m:ss."""
-        rate = self.rate(steps)
-        seconds = int((of - steps) / rate) if rate else 0
-        return f"{seconds // 60}:{seconds % 60:02d}"

@@ -11,11 +11,11 @@ import typer
 from harness.cli.errors import reporting
 from harness.cli.options import AsJson, File, Force, MaxRuns, Only, Set, TrackingUri
 from harness.errors import UsageError
-from harness.spec.load import MAX_RUNS, load_sweep
-from harness.spec.sweep_file import Sweep
+from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
     from harness.results import SweepResult
+    from harness.spec.sweep_file import Sweep
 
 
 def run(
@@ -51,6 +51,8 @@ def run(
     3 when a claim does not hold, 4 when nothing matched, 130 or 143 when stopped.
     """
     with reporting(as_json=as_json):
+        from harness.spec.load import load_sweep
+
         _check_writable(junit)
         sweep = load_sweep(file, overrides=set_ or (), only=only or (), max_runs=max_runs)
         if dry_run:

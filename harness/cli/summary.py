@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harness.cli.tables import print_table
+from harness.cli.tables import counted, print_table
 from harness.errors import escape
 from harness.report.claims import ClaimResult
 
@@ -43,7 +43,10 @@ def _print_runs(result: SweepResult) -> None:
         ]
         for run in result.runs
     ]
-    print_table(["run", "state", "", "final loss", "claims"], rows, right=[3, 4])
+    head = ["run", "state", "", "final loss", "claims"]
+    if not any(run.claims for run in result.runs):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    print_table(head, rows, right=[3, 4])
 
 
 def _done(run: RunResult) -> str:
@@ -95,7 +98,7 @@ def _last_line(result: SweepResult) -> str:
     claims = [claim for _, claim in _named_claims(result)]
     held = sum(1 for claim in claims if claim.holds)
     checked = f" {held} of {len(claims)} claims hold." if claims else ""
-    return f"{len(result.runs)} run{'s' if len(result.runs) != 1 else ''}: {runs}.{checked}"
+    return f"{counted(len(result.runs), 'run')}: {runs}.{checked}"
 
 
 def _fate(run: RunResult) -> str:

@@ -6,7 +6,7 @@ import json
 
 from harness.cli.errors import reporting
 from harness.cli.options import AsJson, File, MaxRuns, Set
-from harness.spec.load import MAX_RUNS, load_sweep
+from harness.spec.limits import MAX_RUNS
 
 
 def validate(
@@ -14,6 +14,8 @@ def validate(
 ) -> None:
     """Check a sweep file; exit code 2 with every mistake in it."""
     with reporting(as_json=as_json):
+        from harness.spec.load import load_sweep
+
         sweep = load_sweep(file, overrides=set_ or (), max_runs=max_runs)
         num_claims = sum(len(experiment.claims) for experiment in sweep.experiments)
         counts = {

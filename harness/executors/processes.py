@@ -2,23 +2,30 @@
 
 Workers are spawned, so they share no state with the parent. Each has a pipe: items go in; events
 and results come out. A worker that dies fails the item that it had, with the reason, and is
-replaced; the others go on. Workers ignore Ctrl-C: the parent decides and ends them.
+replaced; the others go on. Workers ignore Ctrl-C: the parent decides and ends them. None outlives
+its parent, however that ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
 import signal
+import threading
+from collections import deque
 from collections.abc import Sequence
+from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from harness.executors.base import Callbacks, Failure, Function
 from harness.executors.in_process import failure
+from harness.interrupts import shielded
 
-_EVENT, _DONE = "event", "done"
+_EVENT, _DONE, _DIED = "event", "done", "died"
 
 
 @dataclasses.dataclass
@@ -40,57 +47,74 @@ class Processes:
 
     def run(self, function: Function, indices: Sequence[int], callbacks: Callbacks) -> None:
         """See `Executor.run`."""
-        waiting = list(indices)[::-1]
+        waiting = deque(indices)
         workers: list[_Worker] = []
         try:
             for _ in range(min(self.num_workers, len(waiting))):
                 workers.append(_start(function))
                 _give(workers[-1], waiting, callbacks)
             while any(worker.index is not None for worker in workers):
-                for worker in _ready(workers):
-                    if self._serve(worker, workers, function, callbacks):
-                        _give(worker if worker in workers else workers[-1], waiting, callbacks)
-                    elif worker.index is None:
-                        waiting.clear()
+                for worker in _heard(workers):
+                    if self._serve(worker, callbacks, waiting) and waiting:
+                        workers.remove(worker)
+                        workers.append(_start(function))
+                        _give(workers[-1], waiting, callbacks)
         finally:
             for worker in workers:
                 _end(worker)
 
-    def _serve(
-        self, worker: _Worker, workers: list[_Worker], function: Function, callbacks: Callbacks
-    ) -> bool:
-        """Takes one message of a worker; whether its place is free for the next item."""
+    def _serve(self, worker: _Worker, callbacks: Callbacks, waiting: deque[int]) -> bool:
+        """Take one message of a worker, and give it the next item if it is done; is it dead?"""
         assert worker.index is not None
-        try:
-            kind, value = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
-            workers.remove(worker)
-            kind, value = _DONE, _death(worker)
-            workers.append(_start(function))
+        kind, value = _receive(worker)
         if kind == _EVENT:
             callbacks.on_event(worker.index, value)
             return False
         index, worker.index = worker.index, None
-        return callbacks.on_done(index, value)
+        if not callbacks.on_done(index, value):
+            waiting.clear()
+        if kind == _DONE:
+            _give(worker, waiting, callbacks)
+        return kind == _DIED
 
 
-def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
+def _heard(workers: Sequence[_Worker]) -> list[_Worker]:
+    """The workers that have a message; waits until one has."""
     busy = {worker.pipe: worker for worker in workers if worker.index is not None}
     return [busy[pipe] for pipe in wait(list(busy)) if isinstance(pipe, Connection)]
 
 
-def _give(worker: _Worker, waiting: list[int], callbacks: Callbacks) -> None:
+def _receive(worker: _Worker) -> tuple[str, Any]:
+    """The next message of a worker that has one; its end is one too."""
+    try:
+        kind, value = worker.pipe.recv()
+    except (EOFError, ConnectionResetError):
+        return _DIED, _death(worker)
+    return kind, value
+
+
+def _give(worker: _Worker, waiting: deque[int], callbacks: Callbacks) -> None:
     if waiting:
-        worker.index = waiting.pop()
-        worker.pipe.send(callbacks.prepare(worker.index))
+        worker.index = waiting.popleft()
+        item = callbacks.prepare(worker.index)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            worker.pipe.send(item)  # a worker that died meanwhile is noticed when it is read
 
 
 def _start(function: Function) -> _Worker:
+    """A new worker. No signal comes between, and Ctrl-C cannot cut through its imports: it
+    inherits the blocked SIGINT. The tracker is started first, for its start would unblock it."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(function, theirs), daemon=True)
-    process.start()
-    theirs.close()
+    with shielded():
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(function, theirs), daemon=True)
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            theirs.close()
     return _Worker(process, ours)
 
 
@@ -116,15 +140,30 @@ def _work(function: Function, pipe: Connection) -> None:
     """A worker's life: items until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             item = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             return
         try:
-            result = function(item, lambda event: pipe.send((_EVENT, event)))
-        except BrokenPipeError:
-            os._exit(1)  # the parent is gone; nobody is left to tell
+            result = function(item, partial(_tell, pipe, _EVENT))
+            _tell(pipe, _DONE, result)
         except Exception as error:  # noqa: BLE001 - one run's failure is not the sweep's
-            result = failure(error)
-        pipe.send((_DONE, result))
+            _tell(pipe, _DONE, failure(error))
+
+
+def _tell(pipe: Connection, kind: str, value: Any) -> None:
+    """Send a message home; the process ends where nobody is left to hear it."""
+    try:
+        pipe.send((kind, value))
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(1)
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its workers, and one that trains says nothing for a while."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -35,12 +35,16 @@ _NOT_SETTINGS = ("train.log_every", "checkpoint.")  # they decide no number
 
 @dataclasses.dataclass(frozen=True)
 class ComparedRun:
-    """A run under the name it is compared by; ``group`` is its group's name where it has seeds."""
+    """A run under the name it is compared by; ``group`` is its group's name where it has seeds.
+
+    ``row`` tells rows of one name apart, as a store may hold them; runs of a group share it.
+    """
 
     name: str
     experiment: str
     record: StoredRun
     group: str | None = None
+    row: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +57,12 @@ class CurveBand:
     high: Curve
 
 
-def grouped(runs: Sequence[ComparedRun]) -> dict[str, list[ComparedRun]]:
-    """The runs of each row, by the row's name, in order."""
-    rows: dict[str, list[ComparedRun]] = {}
+def grouped(runs: Sequence[ComparedRun]) -> list[tuple[str, list[ComparedRun]]]:
+    """The rows' names and their runs, in order."""
+    rows: dict[tuple[str, str], list[ComparedRun]] = {}
     for run in runs:
-        rows.setdefault(run.group or run.name, []).append(run)
-    return rows
+        rows.setdefault((run.group or run.name, run.row), []).append(run)
+    return [(name, members) for (name, _), members in rows.items()]
 
 
 def table(
@@ -71,8 +75,8 @@ def table(
     """The comparison as a DataFrame, best first; ``curve_of`` maps run id and metric to values."""
     import pandas as pd  # 0.8 s; only what makes a table needs it
 
-    rows = [_row(name, members, curve_of, metric, steps) for name, members in grouped(runs).items()]
-    settings = _differing_settings(list(grouped(runs).values()))
+    rows = [_row(name, members, curve_of, metric, steps) for name, members in grouped(runs)]
+    settings = _differing_settings([members for _, members in grouped(runs)])
     columns = ["name", "experiment", "state", "n", "final", "low", "high"]
     columns += [f"step {step}" for step in steps]
     columns += ["perplexity"] if metric in LOSSES else []
@@ -89,7 +93,7 @@ def bands(
 ) -> list[CurveBand]:
     """The curves of the rows, in the order of the runs; rows without a value are left out."""
     found = []
-    for name, members in grouped(runs).items():
+    for name, members in grouped(runs):
         curves = [curve_of(run.record.run_id, metric) for run in members]
         steps = sorted(set(curves[0]).intersection(*curves[1:]))
         if steps:

@@ -49,9 +49,12 @@ def markdown(frame: DataFrame) -> str:
 
 
 def csv_text(frame: DataFrame) -> str:
-    """All columns with full precision; text that a spreadsheet would run is quoted with '."""
+    """All columns with full precision, as RFC 4180 has it, with CRLF at the ends of lines.
+
+    Text that a spreadsheet would run begins with '.
+    """
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer)  # with another end of line it would leave a CR in text unquoted
     writer.writerow(list(frame.columns))
     for row in frame.itertuples(index=False):
         writer.writerow([_csv_cell(value) for value in row])

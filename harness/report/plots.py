@@ -6,8 +6,10 @@ when they run out, and the same name has the same place in the order everywhere.
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from harness.report.compare import CurveBand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 STYLES = ("-", "--", ":", "-.")
@@ -27,14 +30,13 @@ def curves_figure(bands: Sequence[CurveBand], metric: str) -> Figure:
 
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.add_subplot()
+    lines: list[Line2D] = []
     for i, band in enumerate(bands):
         colour, style = COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)]
         steps = list(band.mean)
         values = list(band.mean.values())
-        if len(steps) == 1:
-            axes.plot(steps, values, "o", color=colour, label=band.name)
-            continue
-        axes.plot(steps, values, style, color=colour, linewidth=1.5, label=band.name)
+        marker = "o" if len(steps) == 1 else None
+        lines += axes.plot(steps, values, style, color=colour, linewidth=1.5, marker=marker)
         if band.low != band.high:
             low, high = list(band.low.values()), list(band.high.values())
             axes.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -44,20 +46,46 @@ def curves_figure(bands: Sequence[CurveBand], metric: str) -> Figure:
     axes.set_ylabel(metric)
     axes.grid(visible=True, which="major", alpha=0.3)
     if 0 < len(bands) <= MAX_LEGEND:
-        figure.legend(loc="outside right upper", fontsize="small", frameon=False)
+        _add_legend(figure, lines, [band.name for band in bands])
     return figure
+
+
+def _add_legend(figure: Figure, lines: Sequence[Line2D], names: Sequence[str]) -> None:
+    """Names as they are: matplotlib would hide one with _ in front, and read $...$ as a formula."""
+    blank = [" "] * len(names)
+    legend = figure.legend(lines, blank, loc="outside right upper", fontsize="small", frameon=False)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
 
 
 def write_png(figure: Figure, path: Path) -> None:
     """The figure as a PNG file of 150 dots an inch; written whole or not at all."""
     temporary = path.with_name(f".{path.name}.new")
-    figure.savefig(temporary, format="png", dpi=150)
+    with _any_script():
+        figure.savefig(temporary, format="png", dpi=150)
     temporary.replace(path)
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as an SVG element that can stand in a page; it refers to nothing outside."""
+    """The figure as an SVG element that can stand in a page.
+
+    It refers to nothing outside (the only addresses in it name its XML namespaces), and the same
+    figure gives the same text.
+    """
+    import matplotlib
+
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg")
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with _any_script(), matplotlib.rc_context({"svg.hashsalt": "harness"}):
+        figure.savefig(buffer, format="svg", metadata=nothing)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+@contextlib.contextmanager
+def _any_script() -> Iterator[None]:
+    """Letters that the font lacks are drawn as boxes, without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield

@@ -7,8 +7,9 @@ claim is reported as not decided and the sweep goes on.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
+from harness.errors import show
 from harness.spec.expectations import Claim
 from harness.spec.metrics import METRICS
 from harness.spec.nodes import Node
@@ -32,13 +33,15 @@ class DeclaredClaim:
 class ClaimChecker:
     """Checks the claims of every experiment against all of them.
 
-    ``same_run`` says whether two runs have one fingerprint; ``set_paths`` are the dotted paths
-    that `--set` changed.
+    ``same_run`` says whether two runs have one fingerprint; ``file_steps`` holds `train.steps`
+    by run name as the file says it, where `--set` changed it; of the ``broken`` experiments some
+    run was refused, so that no partner says nothing.
     """
 
     experiments: Mapping[str, Experiment]
     same_run: SameRun
-    set_paths: frozenset[str]
+    file_steps: Mapping[str, int]
+    broken: Collection[str]
     problems: Problems
 
     def check(self, experiment: Experiment, declared: DeclaredClaim) -> None:
@@ -51,7 +54,7 @@ class ClaimChecker:
         if claim.experiment == experiment.name:
             self.problems.at(_deepest(node, claim), "compares the experiment with itself")
             return
-        if claim.over_mean and not experiment.has_seeds:
+        if claim.over_mean and not any(run.seed_index for run in experiment.runs):
             message = "over: mean needs at least 2 seeds; add seeds: N to the experiment"
             self.problems.at(node.entries()["over"], message)
         for run in experiment.runs:
@@ -70,34 +73,39 @@ class ClaimChecker:
         return message is not None
 
     def _place_problem(self, run: DeclaredRun, claim: Claim) -> str | None:
-        steps, place = run.config.train.steps, claim.place
-        if "train.steps" in self.set_paths:
-            return None
+        steps, place = self._steps(run), claim.place
+        named = [place.step, *(reference.step for reference in claim.references)]
         last_only = METRICS[claim.metric] == "last step"
-        if last_only and (place.window is not None or place.step not in (None, steps)):
-            return f"{claim.metric} is recorded at the last step only ({steps})"
-        wanted = [place.step, place.window, *(r.step for r in claim.references)]
-        beyond = [step for step in wanted if step is not None and step > steps]
+        if last_only and (place.window is not None or not {*named} <= {None, steps}):
+            return f"{claim.metric} is recorded at the last step only ({steps:,})"
+        beyond = [step for step in (*named, place.window) if step is not None and step > steps]
         if beyond:
-            return f"{run.name} has {steps:,} steps, got {beyond[0]:,}"
+            return f"{run.name} has {steps:,} steps, got {show(beyond[0])}"
         return None
+
+    def _steps(self, run: DeclaredRun) -> int:
+        return self.file_steps.get(run.name, run.config.train.steps)
 
     def _partner_problem(self, run: DeclaredRun, claim: Claim) -> str | None:
         assert claim.experiment is not None
         other = partner(run, self.experiments[claim.experiment])
+        if other is None and claim.experiment in self.broken:
+            return None
         if other is None:
             return f"no run of {claim.experiment} has the point of {run.name}"
         if claim.relation == "same_as":
             return self._same_as_problem(run, other, claim)
-        steps = other.config.train.steps
-        if "train.steps" not in self.set_paths and (claim.place.step or 1) > steps:
-            return f"{other.name} has {steps:,} steps, got {claim.place.step:,}"
+        steps, wanted = self._steps(other), claim.place.step or claim.place.window or 1
+        if wanted > steps:
+            return f"{other.name} has {steps:,} steps, got {wanted:,}"
+        if METRICS[claim.metric] == "last step" and claim.place.step not in (None, steps):
+            return f"{other.name} records {claim.metric} at its last step only ({steps:,})"
         return None
 
     def _same_as_problem(self, run: DeclaredRun, other: DeclaredRun, claim: Claim) -> str | None:
         if METRICS[claim.metric] == "last step":
             return f"{claim.metric} is recorded at the last step only; same_as compares every step"
-        steps, others = run.config.train.steps, other.config.train.steps
+        steps, others = self._steps(run), self._steps(other)
         if steps != others:
             return f"{run.name} has {steps:,} steps and {other.name} {others:,}"
         if self.same_run(run, other):

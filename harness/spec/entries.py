@@ -37,6 +37,8 @@ class Resolver:
     overrides: Sequence[tuple[str, Node]]
     base_dir: Path
     problems: Problems
+    file_steps: dict[str, int] = dataclasses.field(default_factory=dict)
+    """`train.steps` by run name as the file says it, before `--set`."""
     _corpora: dict[tuple[Source, str, int], CorpusInfo | str] = dataclasses.field(
         default_factory=dict
     )
@@ -59,7 +61,11 @@ class Resolver:
             if extends is None or extends.value is None:
                 break
             parent = extends.value
-            if not isinstance(parent, str) or parent not in self.entries:
+            if not isinstance(parent, str):
+                shown = show(extends.plain())
+                self.problems.at(extends, f"must be the name of an entry, got {shown}")
+                break
+            if parent not in self.entries:
                 self.problems.at(extends, unknown_name("entry", parent, list(self.entries)))
                 break
             if parent in seen:
@@ -78,7 +84,10 @@ class Resolver:
             layers = merge(base, point_layer(point.settings))
             layers = merge(layers, _seed_layer(layers, point))
             resolved = self.config(merge(layers, overrides), path, place)
+            steps = layers["train"].entries().get("steps") if "train" in layers else None
             if resolved is not None:
+                if steps is not None and isinstance(steps.value, int):
+                    self.file_steps[run_name(name, point)] = steps.value
                 config, corpus = resolved
                 yield DeclaredRun(
                     name=run_name(name, point),
@@ -160,6 +169,6 @@ def _misfit(config: RunConfig, corpus: CorpusInfo) -> str | None:
     if corpus.num_tokens >= needed:
         return None
     return (
-        f"has {corpus.num_tokens} tokens; train.seq_len {show(config.train.seq_len)} "
-        f"needs at least {needed} (seq_len + 2)"
+        f"has {corpus.num_tokens:,} tokens (with repeat {corpus.repeat:,}); "
+        f"train.seq_len {config.train.seq_len:,} needs at least {needed:,} (seq_len + 2)"
     )

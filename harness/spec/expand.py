@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.errors import show
+from harness.errors import shorten, show
 from harness.spec.layers import SECTIONS
 from harness.spec.nodes import Node
 from harness.spec.optimizers import OPTIMIZERS
@@ -94,7 +94,7 @@ def check_path(path: str, node: Node, problems: Problems) -> bool:
     section, _, key = path.partition(".")
     keys = [p.partition(".")[2] for p in known if p.startswith(f"{section}.")]
     if section in SECTIONS and not key:
-        message = f"sweep one key of {section}, such as {section}.{keys[0]}"
+        message = f"{section} is a section; name one of its keys, such as {section}.{keys[0]}"
     elif section in SECTIONS:
         message = unknown_key(key, keys) + f" (in {section})"
     else:
@@ -169,11 +169,20 @@ def _seeds(
         return count, ()
     rows = node.items()
     if rows and all(set(row.entries()) == {"model", "data"} for row in rows):
+        _tell_repeated(rows, problems)
         values = (((f"seed.{k}", v) for k, v in row.entries().items()) for row in rows)
         return len(rows), tuple(tuple(row) for row in values)
     wanted = "must be a number of seeds, at least 1, or a list of {model: N, data: N}"
     problems.at(node, f"{wanted}, got {show(node.plain())}")
     return None, ()
+
+
+def _tell_repeated(rows: Sequence[Node], problems: Problems) -> None:
+    seen: dict[str, int] = {}
+    for i, row in enumerate(rows):
+        first = seen.setdefault(json.dumps(row.plain(), sort_keys=True), i)
+        if first < i:
+            problems.at(row, f"is seeds[{first}] again: two runs would be one")
 
 
 def _excluded(entry: Node, expansion: Expansion, problems: Problems) -> tuple[Node, ...]:
@@ -194,7 +203,7 @@ def _excluded(entry: Node, expansion: Expansion, problems: Problems) -> tuple[No
         for path, value in point.entries().items():
             if path not in values or (path in _SEED_PATHS and not values[path]):
                 swept = ", ".join(sorted(p for p in values if values[p])) or "nothing"
-                problems.at(value, f"{path} is not swept here (swept: {swept})", key=True)
+                problems.at(value, f"{shorten(path)} is not swept here (swept: {swept})", key=True)
             elif compact(value.plain()) not in values[path]:
                 problems.at(value, f"{show(value.plain())} is not a value of {path} here")
     return node.items()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -22,6 +23,7 @@ Relation = Literal["equals", "approx", "below", "above", "between", "same_as"]
 _SIGNS = {"equals": "=", "approx": "=", "below": "<", "above": ">", "between": "between"}
 RELATIONS: tuple[Relation, ...] = ("equals", "approx", "below", "above", "between", "same_as")
 
+_STEP = re.compile(r"0*[1-9][0-9]{0,11}")
 _NUMBER_SCHEMA = {"type": "number"}
 _REFERENCE_SCHEMA = {
     "anyOf": [
@@ -65,7 +67,7 @@ class Reference:
     def __str__(self) -> str:
         if self.experiment is not None:
             return f"that of {self.experiment}"
-        return f"that at step {self.step}" if self.step is not None else f"{self.number:g}"
+        return f"that at step {self.step}" if self.step is not None else f"{self.number:.12g}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,8 +151,10 @@ def _at(value: object) -> object:
     if isinstance(value, dict) and value:
         steps: dict[int, float] = {}
         for key, claimed in value.items():
-            if not (isinstance(key, int) or str(key).isdecimal()) or int(key) < 1:
-                raise _fail(f"steps count from 1, got {show(key)}", at=(str(key),))
+            if not _STEP.fullmatch(str(key)):
+                raise _fail(f"steps count from 1, got {show(key)}", at=(str(key),), on_key=True)
+            if int(key) in steps:
+                raise _fail(f"step {int(key)} is there already", at=(str(key),), on_key=True)
             if not _is_number(claimed):
                 raise _fail(f"must be a number, got {show(claimed)}", at=(str(key),))
             steps[int(key)] = float(claimed)

@@ -47,21 +47,25 @@ class ExperimentReader:
     resolver: Resolver
     only: Sequence[str]
     problems: Problems
+    broken: set[str] = dataclasses.field(default_factory=set)
+    """The experiments of which some run was refused."""
 
     def read(self, name: str, node: Node, expansion: Expansion) -> Experiment:
         """The experiment with every valid run; mistakes go to the problems."""
         layer = self._overrides(name, expansion)
         runs = tuple(self.resolver.runs(name, node.path, expansion, layer))
-        self._check_run_names(node, runs, expansion)
+        self._check_runs(name, node, runs, expansion)
         description = self.resolver.sections(name).get("description", Node("")).value
         declared = tuple(item.claim for item in self.declared_claims(node))
         return Experiment(name, str(description), runs, declared)
 
     def _overrides(self, name: str, expansion: Expansion) -> Layer:
+        """The `--set` layer of an experiment; empty for one that `--only` leaves out."""
         overrides = self.resolver.overrides
-        clashing = [(path, node) for path, node in overrides if path in expansion.paths]
-        if clashing and self._selected(name, expansion):
-            for _, node in clashing:
+        if not overrides or not self._selected(name, expansion):
+            return {}
+        for path, node in overrides:
+            if path in expansion.paths:
                 self.problems.at(node, f"experiments.{name} sweeps this path; change it there")
         return point_layer(item for item in overrides if item[0] not in expansion.paths)
 
@@ -69,10 +73,13 @@ class ExperimentReader:
         names = [name, *(run_name(name, point) for point in points(expansion))]
         return not self.only or any(selects(self.only, n) for n in names)
 
-    def _check_run_names(
-        self, node: Node, runs: Sequence[DeclaredRun], expansion: Expansion
+    def _check_runs(
+        self, name: str, node: Node, runs: Sequence[DeclaredRun], expansion: Expansion
     ) -> None:
-        if not points(expansion):
+        wanted = points(expansion)
+        if len(runs) < len(wanted):
+            self.broken.add(name)
+        if not wanted:
             self.problems.at(node.entries()["exclude"], "excludes every point", key=True)
         seen: set[str] = set()
         for run in runs:
@@ -104,8 +111,8 @@ class ExperimentReader:
         self, experiments: Mapping[str, Experiment], nodes: Mapping[str, Node]
     ) -> None:
         """Tells the claims that can never be checked, now that every experiment is known."""
-        set_paths = frozenset(path for path, _ in self.resolver.overrides)
-        checker = ClaimChecker(experiments, same_run, set_paths, self.problems)
+        file_steps = self.resolver.file_steps
+        checker = ClaimChecker(experiments, same_run, file_steps, self.broken, self.problems)
         for name, experiment in experiments.items():
             for declared in self.declared_claims(nodes[name]):
                 checker.check(experiment, declared)
@@ -117,5 +124,7 @@ def same_run(a: DeclaredRun, b: DeclaredRun) -> bool:
         return False
     if a.corpus == b.corpus:
         return True
+    if a.corpus.num_tokens != b.corpus.num_tokens:
+        return False
     digests = [encode(corpus, None, write=False).digest for corpus in (a.corpus, b.corpus)]
     return digests[0] == digests[1]

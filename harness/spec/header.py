@@ -107,17 +107,16 @@ def read_defaults(root: Node, problems: Problems) -> Layer:
 
 
 def _check_partial(section: str, node: Node, problems: Problems) -> None:
-    """What is wrong with the values that are there; what is missing may come from an entry."""
+    """What is wrong with each value by itself; an entry may set what is missing or not fitting."""
     model = _section_model(section, node)
     if model is None:
         return
     try:
         model.model_validate(node.plain())
     except ValidationError as error:
-        missing = {tuple(item["loc"]) for item in error.errors() if item["type"] == "missing"}
-        for finding in explain(error, model):
-            whole = not finding.location and node.is_mapping  # "needs exactly one of ..."
-            if finding.location not in missing and not whole:
+        findings = zip(error.errors(), explain(error, model), strict=True)
+        for item, finding in findings:
+            if item["type"] not in ("missing", "harness"):  # harness: how several keys go together
                 problems.finding(finding, Entry(node.path, node))
 
 

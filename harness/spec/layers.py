@@ -29,12 +29,15 @@ def run_layer(entry: Node) -> dict[str, Node]:
 
 
 def point_layer(settings: Iterable[tuple[str, Node]]) -> dict[str, Node]:
-    """One layer from dotted paths: {optimizer.lr: x} becomes {optimizer: {lr: x}}."""
+    """One layer from dotted paths: {optimizer.lr: x} becomes {optimizer: {lr: x}}.
+
+    The mappings stand where the value does and have no path of their own.
+    """
     layer: dict[str, Node] = {}
     for path, node in settings:
         section, *keys = path.split(".")
         for key in reversed(keys):
-            node = Node({key: node}, node.line, node.column, node.path, file=node.file)
+            node = Node({key: node}, node.line, node.column, file=node.file)
         layer[section] = _deep(layer[section], node) if section in layer else node
     return layer
 

@@ -15,13 +15,13 @@ from harness.errors import Problem, SweepFileError, escape, nearest
 from harness.spec.entries import Resolver
 from harness.spec.experiment_entry import EXPERIMENT_KEYS, ExperimentReader, read_expansions
 from harness.spec.header import check_top, named_entries, read_defaults, text
+from harness.spec.limits import MAX_RUNS
 from harness.spec.overrides import read_override
 from harness.spec.problems import Problems
 from harness.spec.search_entry import SEARCH_KEYS, SearchReader, entries_by_name
 from harness.spec.sweep_file import Sweep
-from harness.spec.yaml_reader import parse, read_text
-
-MAX_RUNS = 10_000
+from harness.spec.sweep_text import MAX_BYTES, read_text, split_lines
+from harness.spec.yaml_reader import parse
 
 
 def load_sweep(
@@ -33,15 +33,15 @@ def load_sweep(
 ) -> Sweep:
     """The checked sweep of a file.
 
-    ``overrides`` are `PATH=VALUE` texts laid on top of every entry that does not sweep the path;
-    where an entry that ``only`` (globs over names) selects sweeps it, that is a mistake.
+    ``overrides`` are `PATH=VALUE` texts laid on top of every entry that ``only`` (globs over
+    names; none means all) selects; where such an entry sweeps the path, that is a mistake.
 
     Raises SweepFileError with all the problems found, UsageError for an override without `=`.
     """
     path = Path(path)
     content = read_text(str(path), _read(path))
-    root = parse(str(path), content)
-    problems = Problems(str(path), content.splitlines())
+    root, found_in_yaml = parse(str(path), content)
+    problems = Problems(str(path), split_lines(content), found_in_yaml)
     check_top(root, problems)
     experiments = named_entries(root, "experiments", EXPERIMENT_KEYS, problems)
     searches = named_entries(root, "searches", SEARCH_KEYS, problems)
@@ -58,7 +58,7 @@ def load_sweep(
     reader = ExperimentReader(resolver, only, problems)
     built = {name: reader.read(name, node, expansions[name]) for name, node in experiments.items()}
     reader.check_claims(built, experiments)
-    search_reader = SearchReader(resolver, list(searches), problems)
+    search_reader = SearchReader(resolver, list(searches), only, problems)
     found = [search_reader.read(name, node) for name, node in searches.items()]
     problems.raise_if_any()
     return Sweep(
@@ -75,7 +75,8 @@ def _read(path: Path) -> bytes:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise SweepFileError([Problem(escape(str(path)), 0, 0, "", "must be a regular file")])
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         folder = path.parent if path.parent.is_dir() else Path()
         near = nearest(path.name, [file.name for file in folder.glob("*.y*ml")])

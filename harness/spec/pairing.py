@@ -13,8 +13,4 @@ def partner(run: DeclaredRun, other: Experiment) -> DeclaredRun | None:
     """The run of ``other`` to compare ``run`` with, or None where no point is equal."""
     if len(other.runs) == 1:
         return other.runs[0]
-    point = dict(run.point)
-    for candidate in other.runs:
-        if dict(candidate.point) == point and candidate.seed_index == run.seed_index:
-            return candidate
-    return None
+    return other.by_point.get((frozenset(run.point), run.seed_index))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ValidationError
 
-from harness.errors import Problem, SweepFileError
+from harness.errors import Problem, SweepFileError, escape
 from harness.spec.nodes import Node
 from harness.spec.wording import Finding, Location, explain
 
@@ -27,14 +27,18 @@ class Entry:
 
 
 class Problems:
-    """The mistakes found so far in one file."""
+    """The mistakes found so far in one file.
 
-    def __init__(self, file: str, lines: Sequence[str]) -> None:
-        self.file, self.lines = file, lines
+    ``in_yaml`` are those of the text itself. What else is said of the same places only follows
+    from them and is left out.
+    """
+
+    def __init__(self, file: str, lines: Sequence[str], in_yaml: Sequence[Problem] = ()) -> None:
+        self.file, self.lines, self.in_yaml = file, lines, in_yaml
         self._found: dict[tuple[str, int, int, str, str], list[str]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return bool(self._found or self.in_yaml)
 
     def at(self, node: Node, message: str, *, key: bool = False) -> None:
         """A mistake at a value, or at its key."""
@@ -49,35 +53,38 @@ class Problems:
         """One mistake at a location inside the value of ``entry``."""
         node, rest = locate(entry.node, finding.location)
         path = node.path
-        if rest:
-            own = node.path.startswith(entry.path)
-            if not own:
+        if rest and _is_within(path, entry.path):
+            path += _names(rest, entry.node)
+        elif rest or not path:
+            if path and not node.file:
                 node = entry.node  # missing: told where the entry is, not where a sibling came from
-            tail = finding.location if not own else rest
-            path = ".".join([entry.path if not own else node.path, *_names(tail, entry.node)])
+            path = entry.path + _names(finding.location, entry.node)
         self._add(node, finding.message, path, finding.on_key or bool(rest), entry.path)
 
     def _add(self, node: Node, message: str, path: str, key: bool, user: str | None) -> None:
         line, column = node.line, node.column
         if key and node.key_line:
             line, column = node.key_line, node.key_column
-        found = (node.file or self.file, line, column, path, message)
+        found = (node.file or self.file, line, column, escape(path), escape(message))
         users = self._found.setdefault(found, [])
-        inherited = user is not None and not path.startswith(user) and not node.file
-        if inherited and user is not None and user not in users:
+        if user is not None and not _is_within(path, user) and user not in users:
             users.append(user)
 
     def raise_if_any(self) -> None:
         """Raises SweepFileError with every problem, in the order in which they stand."""
-        if self._found:
+        if self:
             raise SweepFileError(self.problems())
 
     def problems(self) -> list[Problem]:
         """The problems found, in the order in which they stand; at most `MAX_SHOWN`."""
-        made = sorted(
+        taken = {(problem.line, problem.column) for problem in self.in_yaml}
+        made = list(self.in_yaml)
+        made += (
             Problem(file, line, column, path, message + _used_by(users), self._source(file, line))
             for (file, line, column, path, message), users in self._found.items()
+            if (line, column) not in taken
         )
+        made.sort()
         if len(made) <= MAX_SHOWN:
             return made
         more = Problem(self.file, 0, 0, "", f"and {len(made) - MAX_SHOWN} further problems")
@@ -85,6 +92,11 @@ class Problems:
 
     def _source(self, file: str, line: int) -> str:
         return self.lines[line - 1] if file == self.file and 0 < line <= len(self.lines) else ""
+
+
+def _is_within(path: str, entry: str) -> bool:
+    """Whether a dotted path leads into an entry, or to it."""
+    return path == entry or path.startswith((f"{entry}.", f"{entry}["))
 
 
 def locate(node: Node, location: Location) -> tuple[Node, Location]:
@@ -109,16 +121,16 @@ def _is_tag(node: Node, part: str | int) -> bool:
     return any(key in children and children[key].value == part for key in ("name", "type"))
 
 
-def _names(location: Location, root: Node) -> list[str]:
-    """The parts of a location without the tags in it."""
-    names, node = [], root
+def _names(location: Location, root: Node) -> str:
+    """A location as the end of a dotted path, without the tags in it."""
+    names, node = "", root
     for part in location:
         children = node.entries()
         if str(part) in children:
             node = children[str(part)]
         elif _is_tag(node, part):
             continue
-        names.append(str(part))
+        names += f"[{part}]" if isinstance(part, int) else f".{part}"
     return names
 
 

@@ -18,11 +18,11 @@ from harness.spec.optimizers import AnyOptimizer
 MAX_PARAMETERS = 2**31
 MAX_SEED = 2**63 - 1
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 TagKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./ -]{0,99}$")]
 TagValue = Annotated[str, Field(max_length=5000)]
-Engine = Literal["auto", "plain", "bare", "stacked"]
+Engine = Literal["auto", "plain", "bare"]
 
 
 class _Section(BaseModel):

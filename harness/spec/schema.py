@@ -36,7 +36,13 @@ def sweep_schema() -> dict[str, Any]:
     definitions["Search"] = _entry(
         {**sections, "extends": extends, **search["properties"]}, search.get("required", ())
     )
-    del definitions["SearchConfig"]
+    for inner in (
+        "SearchConfig",
+        "Space",
+        "Parameter",
+        "Constraint",
+    ):  # written in the file as something else
+        del definitions[inner]
     definitions["Defaults"] = _entry(sections)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -17,7 +17,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from harness.errors import show
+from harness.errors import shorten, show
 from harness.spec.distributions import Choice, Choices, Number, Value, same
 from harness.spec.refusals import Refusal, raise_refusals, unknown_keys
 from harness.spec.space import Space
@@ -143,7 +143,7 @@ def parse_search_claim(value: object) -> SearchClaim:
 def _keys(value: object) -> str:
     if not isinstance(value, dict):
         return show(value)
-    return f"one with {', '.join(map(str, value))}" if value else "an empty one"
+    return f"one with {shorten(', '.join(map(str, value)))}" if value else "an empty one"
 
 
 SearchClaimField = Annotated[

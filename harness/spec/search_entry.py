@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import ValidationError
 
+from harness.errors import show
 from harness.spec.distributions import Value
 from harness.spec.entries import Resolver
 from harness.spec.expand import known_paths
 from harness.spec.layers import RUN_KEYS, Layer, merge, point_layer
+from harness.spec.names import selects
 from harness.spec.nodes import Node
 from harness.spec.problems import Entry, Problems, locate
 from harness.spec.search import SearchConfig
@@ -23,10 +25,11 @@ SEARCH_KEYS = (*RUN_KEYS, "extends", *SearchConfig.model_fields)
 
 @dataclasses.dataclass
 class SearchReader:
-    """Builds searches with what they share: the resolver and each other's names."""
+    """Builds searches with what they share: the resolver, their names and those asked for."""
 
     resolver: Resolver
     names: Collection[str]
+    only: Sequence[str]
     problems: Problems
 
     def read(self, name: str, node: Node) -> Search | None:
@@ -43,11 +46,11 @@ class SearchReader:
         findings = [
             Finding(*found, on_key=True) for found in check_paths(config.space, known_paths())
         ]
-        findings += [
-            Finding(location, unknown_name("search", other, list(self.names)))
-            for location, other in config.compared_with()
-            if other not in self.names or other == name
-        ]
+        for location, other in config.compared_with():
+            if other == name:
+                findings.append(Finding(location, "compares the search with itself"))
+            elif other not in self.names:
+                findings.append(Finding(location, unknown_name("search", other, list(self.names))))
         for finding in findings:
             self.problems.finding(finding, entry)
         return None if findings else self._with_base(name, entry, config)
@@ -71,10 +74,18 @@ class SearchReader:
         return Search(name, str(description), *base, config)
 
     def _overrides(self, name: str, config: SearchConfig) -> Layer:
-        clashing = [(p, n) for p, n in self.resolver.overrides if p in config.space.paths]
-        for _, node in clashing:
-            self.problems.at(node, f"searches.{name} searches this path; change its space")
-        return point_layer(o for o in self.resolver.overrides if o not in clashing)
+        """The `--set` layer of a search; empty for one that `--only` leaves out."""
+        if not self._selected(name):
+            return {}
+        for path, node in self.resolver.overrides:
+            if path in config.space.paths:
+                self.problems.at(node, f"searches.{name} searches this path; change its space")
+        return point_layer(o for o in self.resolver.overrides if o[0] not in config.space.paths)
+
+    def _selected(self, name: str) -> bool:
+        trials = f"{name}/trial="
+        named = any(pattern.startswith(trials) for pattern in self.only)
+        return not self.only or named or any(selects(self.only, n) for n in (name, f"{trials}0"))
 
 
 def _as_node(place: Node, value: Value) -> Node:
@@ -89,5 +100,5 @@ def entries_by_name(
 ) -> dict[str, Node]:
     """All entries by name; a search with the name of an experiment is a mistake."""
     for name in experiments.keys() & searches.keys():
-        problems.at(searches[name], f"{name!r} is the name of an experiment already", key=True)
+        problems.at(searches[name], f"{show(name)} is the name of an experiment already", key=True)
     return {**searches, **experiments}

@@ -6,6 +6,7 @@ Frozen data that the loader makes and everything above reads.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 from harness.spec.expectations import Claim
@@ -39,6 +40,11 @@ class Experiment:
     description: str
     runs: tuple[DeclaredRun, ...]
     claims: tuple[Claim, ...]
+
+    @functools.cached_property
+    def by_point(self) -> dict[tuple[frozenset[tuple[str, str]], int | None], DeclaredRun]:
+        """The runs by swept settings, in no order, and seed."""
+        return {(frozenset(run.point), run.seed_index): run for run in self.runs}
 
     @property
     def has_seeds(self) -> bool:

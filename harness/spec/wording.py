@@ -27,13 +27,14 @@ class Finding(NamedTuple):
     on_key: bool = False
 
 
-_REQUIRED = "is required and set nowhere"
+_REQUIRED = "is required and set nowhere"  # for sgd, where adamw's keys do not count
 _WANTED: dict[str, str] = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "int_parsing_size": "must be a whole number of at most 4,300 digits",
     "float_type": "must be a number",
     "string_type": "must be text",
+    "string_unicode": "must be text without half of a surrogate pair",
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
@@ -57,7 +58,10 @@ _WANTED: dict[str, str] = {
 def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[Finding]:
     """Every finding of a ValidationError of ``model``, in pydantic's order."""
     for item in error.errors(include_url=False):
-        yield _explain_one(item, model)
+        finding = _explain_one(item, model)
+        if finding.location[-1:] == ("[key]",):  # pydantic's way to say that it means a key
+            finding = Finding(finding.location[:-1], finding.message, True)
+        yield finding
 
 
 def unknown_key(key: str, known: typing.Collection[str]) -> str:
@@ -81,8 +85,11 @@ def unknown_name(what: str, name: object, known: typing.Collection[str]) -> str:
 
 def _explain_one(item: Mapping[str, Any], model: type[BaseModel]) -> Finding:
     kind, location, context = item["type"], tuple(item["loc"]), item.get("ctx", {})
+    if kind == "missing" and isinstance(location[-1], int):
+        return Finding(location[:-1], f"must hold more values, got {location[-1]}")
     if kind == "missing":
-        return Finding(location, _REQUIRED, True)
+        of = f" for {location[1]}" if location[0] == "optimizer" and len(location) > 2 else ""
+        return Finding(location, _REQUIRED + of, True)
     if kind == "extra_forbidden":
         known = fields_at(model, location[:-1])
         return Finding(location, unknown_key(str(location[-1]), known), True)

@@ -163,6 +163,11 @@ class Recorder:
         """Remove a checkpoint; False when the store of artifacts cannot remove anything."""
         return artifacts.remove(self._store, run_id, self._artifact_uri(run_id), name)
 
+    def remove_checkpoints(self, run_id: str) -> None:
+        """Remove every checkpoint of a run that begins again from its first step."""
+        for name in artifacts.names(self._store, run_id, self._artifact_uri(run_id)):
+            self.remove_checkpoint(run_id, name)
+
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Set one tag of any run of the store, also of one that has ended."""
         with told(self._store.uri, f"tag the run {run_id}"):

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy
 
-from harness.errors import StoreError
+from harness.errors import StoreError, StoreMissing
 from harness.tracking import planner, sqlite_store
 from harness.tracking.lock import DEFAULT_DATABASE
 from harness.tracking.mlflow_api import MlflowClient, redacted, told
@@ -62,7 +62,7 @@ def open_store(
     """Open the store at `tracking_uri`, else at `MLFLOW_TRACKING_URI`, else the default one.
 
     With `create`, a SQLite store that is missing is made; without, that is an error and nothing
-    is written. Raises StoreError.
+    is written. Raises StoreError, StoreMissing among them.
     """
     directory = (directory or Path.cwd()).resolve()
     state_dir = directory / STORE_FOLDER
@@ -75,7 +75,8 @@ def open_store(
     if create:
         sqlite_store.ensure_database(database)
     elif not database.exists():
-        raise StoreError(f"no store at {_shown(database, directory)}: run `harness run FILE` first")
+        where = _shown(database, directory)
+        raise StoreMissing(f"no store at {where}: run `harness run FILE` first")
     client = sqlite_store.open_client(database)
     note = _ensure_link(directory, database) if create and database == default else ""
     return Store(sqlite_store.sqlite_uri(database), client, state_dir, database, note)

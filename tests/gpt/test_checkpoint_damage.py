@@ -158,7 +158,7 @@ HEAD = {"digest": "ab" * 32, "num_tokens": 256, "seq_len": 2, "head": [0, 1, 2]}
         ({"model": {**SHAPE, "vocab_size": 3}}, "tokenizer has 4 symbols, its model only 3"),
         ({"model": {**SHAPE, "num_layers": 9999}}, "holds 284 weights, its config asks for 2,279,"),
         ({"model": {**SHAPE, "vocab_size": 8, "max_seq_len": 4}, "corpus": HEAD}, "_embedding.w"),
-        ({"model": {**SHAPE, "embed_dim": 2**40}}, "makes a model of"),
+        ({"model": {**SHAPE, "embed_dim": 2**21}}, "makes a model of"),
         ({"tokenizer": None}, "it holds no tokenizer"),
         ({"tokenizer": "{}"}, "the tokenizer's JSON must hold exactly"),
         ({"step": -1}, "its step is not a number of updates"),

@@ -1,0 +1,73 @@
+"""One line of the table: what was measured, its spread, and the limit that it must keep.
+
+A figure is a median with the least and the greatest of its rounds. Where two things are compared
+it is a ratio, which a busy machine disturbs far less than it disturbs seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+HEADER = ("what", "median", "min to max", "limit", "verdict")
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """A median, or a ratio of medians, with the extremes of the single rounds."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A row; `unit` is empty for a ratio or a count, and the value may reach `limit`."""
+
+    what: str
+    spread: Spread
+    unit: str = ""
+    limit: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`ok` or `over`; empty where there is no limit."""
+        if self.limit is None:
+            return ""
+        return "ok" if self.spread.value <= self.limit else "over"
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as text, in the order of `HEADER`."""
+        value, low, high = (
+            _shown(number) for number in (self.spread.value, self.spread.low, self.spread.high)
+        )
+        limit = "" if self.limit is None else f"{_shown(self.limit)} {self.unit}".strip()
+        around = "" if low == high else f"{low} to {high}"
+        return (self.what, f"{value} {self.unit}".strip(), around, limit, self.verdict)
+
+
+def _shown(number: float) -> str:
+    """Three significant digits, thousands with a comma: -0.0021, 0.0512, 18.0, 2,349.
+
+    >>> [_shown(n) for n in (0, 0.05123, 18.01, 2349)]
+    ['0', '0.0512', '18.0', '2,349']
+    """
+    if abs(number) >= 1000:
+        return f"{number:,.0f}"
+    text = f"{number:#.3g}".rstrip(".")
+    return "0" if number == 0 else text
+
+
+def plain_table(figures: Sequence[Figure]) -> str:
+    """Columns in line, for a terminal."""
+    rows = [HEADER, *(figure.cells() for figure in figures)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def markdown_table(figures: Sequence[Figure]) -> str:
+    """The same for a README."""
+    rows = [HEADER, ("---",) * len(HEADER), *(figure.cells() for figure in figures)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,156 @@
+"""What the command line imports, says of itself, and checks without training."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+from sweep_files import CHAPTER_FILE, COMMAND, environment, write_sweep
+
+HEAVY = ("torch", "mlflow", "numpy", "pandas", "optuna", "matplotlib", "scipy", "sqlalchemy")
+PROBE = """
+import sys
+from harness.cli.main import app
+try:
+    app({arguments!r})
+except SystemExit as end:
+    code = end.code
+print([name for name in {heavy!r} if name in sys.modules], code, file=sys.stderr)
+"""
+COMMANDS = ["run", "plan", "validate", "schema", "compare", "eval", "generate", "ui"]
+
+
+def run_python(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment()
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [
+        (["--help"], 0),
+        (["run", "--help"], 0),
+        (["--version"], 0),
+        (["validate", str(CHAPTER_FILE)], 0),
+        (["validate", "missing.yaml"], 2),
+        (["schema"], 0),
+        (["run", "missing.yaml"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_only_reads_the_file_imports_nothing_heavy(arguments, exit_code):
+    call = run_python(PROBE.format(arguments=arguments, heavy=HEAVY))
+    assert call.stderr.splitlines()[-1] == f"[] {exit_code}"
+
+
+def test_importing_harness_imports_neither_torch_nor_mlflow_until_a_name_is_used():
+    names = ("torch", "mlflow", "numpy", "pydantic")
+    script = f"""
+import sys, harness
+print([name for name in {names!r} if name in sys.modules])
+harness.load_sweep({str(CHAPTER_FILE)!r})
+print([name for name in {names!r} if name in sys.modules])
+harness.GPT
+print([name for name in {names!r} if name in sys.modules])
+print(sorted(harness.__all__) == [n for n in dir(harness) if n in harness.__all__])
+"""
+    assert run_python(script).stdout.splitlines() == [
+        "[]",
+        "['pydantic']",
+        "['torch', 'numpy', 'pydantic']",
+        "True",
+    ]
+
+
+def test_the_python_interface_has_what_the_command_line_uses():
+    import harness
+
+    for name in harness.__all__:
+        assert callable(getattr(harness, name))
+    with pytest.raises(AttributeError, match="module 'harness' has no attribute 'nonsense'"):
+        harness.nonsense  # noqa: B018
+
+
+def test_help_names_every_command(harness):
+    text = harness("--help").stdout
+    assert all(re.search(rf"^\s+{name}\s+\S", text, re.MULTILINE) for name in COMMANDS)
+    for name in COMMANDS:
+        assert harness(name, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        (
+            "run",
+            "--only --set -j --jobs --dry-run --force --fail-fast --junit --json -q --tracking-uri",
+        ),
+        ("plan", "--only --set --force --json --tracking-uri"),
+        ("validate", "--set --json"),
+        ("compare", "--metric --at --csv --json --markdown --png --html --tracking-uri"),
+        ("eval", "--tracking-uri"),
+        ("generate", "--prompt --max-new-tokens --temperature --top-k --seed --tracking-uri"),
+        ("ui", "--port --tracking-uri"),
+    ],
+)
+def test_each_command_has_the_flags_of_the_contract(harness, command, flags):
+    text = harness(command, "--help").stdout
+    assert [flag for flag in flags.split() if not re.search(rf"{flag}\b", text)] == []
+
+
+def test_validate_counts_what_a_file_declares(harness):
+    result = harness("validate", CHAPTER_FILE)
+    assert result.exit_code == 0
+    assert re.search(r"valid, 6 experiments, 7 runs, \d+ claims, 1 search", result.stdout)
+    told = json.loads(harness("validate", CHAPTER_FILE, "--json").stdout)
+    assert told["errors"] == []
+    assert (told["name"], told["runs"]) == ("chapter-14", 7)
+
+
+def test_validate_takes_overrides_and_a_limit_of_runs(harness, tmp_path):
+    path = write_sweep(tmp_path / "s.yaml", {"a": {"seeds": 30}})
+    assert harness("validate", path, "--set", "train.steps=9").exit_code == 0
+    bad = harness("validate", path, "--set", "train.steps=zero")
+    assert bad.exit_code == 2
+    assert bad.stderr.startswith("--set train.steps=zero: ")
+    assert harness("validate", path, "--max-runs", 30).exit_code == 0
+    assert "30" in harness("validate", path, "--max-runs", 29).stderr
+
+
+def test_the_schema_is_json_and_the_committed_one(harness):
+    committed = CHAPTER_FILE.parent / "harness" / "spec" / "sweep.schema.json"
+    assert json.loads(harness("schema").stdout) == json.loads(committed.read_text())
+
+
+def test_on_a_terminal_no_color_is_honoured(chapter):
+    leader, follower = pty.openpty()
+    call = subprocess.Popen(
+        [COMMAND, "run", "experiments.yaml"],
+        cwd=chapter.folder,
+        env={**environment(), "NO_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "120"},
+        stdin=subprocess.DEVNULL,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # the other side of a terminal that closed
+            break
+        shown += part
+        if not part:
+            break
+    os.close(leader)
+    assert call.wait(30) == 0
+    text = shown.decode()
+    assert "7 runs: 7 already done. 23 of 23 claims hold." in text
+    codes = {code for codes in re.findall(r"\x1b\[([\d;]*)m", text) for code in codes.split(";")}
+    assert not codes & {str(n) for n in (*range(30, 39), *range(40, 49), *range(90, 108))}

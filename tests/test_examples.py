@@ -1,0 +1,53 @@
+"""The sweeps in examples/ are valid, and train: shortened, on a real text."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import sweep_files
+
+from harness.spec.load import load_sweep
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+CORPUS = os.environ.get("HARNESS_TEST_CORPUS")
+
+
+def test_python_docs_is_valid_anywhere() -> None:
+    sweep = load_sweep(EXAMPLES / "python-docs.yaml")
+    assert {run.corpus.source.value for run in sweep.runs} == {"python-docs"}
+
+
+def test_python_docs_trains_and_writes_text(project: Path) -> None:
+    call = sweep_files.harness(
+        *("run", EXAMPLES / "python-docs.yaml", "--only", "adamw", "--set", "train.steps=40"),
+        *("--json",),
+        cwd=project,
+    )
+    assert call.returncode == 0, call.stderr
+    (run,) = json.loads(call.stdout)["runs"]
+    assert run["status"] == "finished"
+    assert run["final_loss"] < 25  # it begins near 40
+    text = sweep_files.harness(
+        *("generate", "adamw", "--prompt", "The ", "--max-new-tokens", 20, "--seed", 1), cwd=project
+    )
+    assert text.stdout.startswith("The ")
+    assert len(text.stdout.rstrip("\n")) >= 4
+
+
+@pytest.mark.skipif(CORPUS is None, reason="HARNESS_TEST_CORPUS names no text file")
+def test_characters_trains_on_a_file_of_the_users(project: Path) -> None:
+    assert CORPUS is not None
+    shutil.copyfile(EXAMPLES / "characters.yaml", project / "characters.yaml")
+    call = sweep_files.harness(
+        *("run", "characters.yaml", "--set", f"data.file={CORPUS}", "--set", "train.steps=20"),
+        *("--json",),
+        cwd=project,
+    )
+    assert call.returncode == 0, call.stderr
+    (run,) = json.loads(call.stdout)["runs"]
+    assert run["status"] == "finished"
+    assert [claim["holds"] for claim in run["expectations"]] == [True, None]

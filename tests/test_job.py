@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from sweep_files import corpus_of, tiny_config
+
+from harness import job as job_module
+from harness.errors import UsageError
+from harness.gpt.checkpoint import load_checkpoint, verify_checkpoint
+from harness.job import Job, StagedCheckpoint, Steps, checkpoint_name, run_job
+from harness.train import engines
+
+
+@pytest.fixture(autouse=True)
+def process_as_torch_left_it():
+    threads, generator = torch.get_num_threads(), torch.get_rng_state()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_rng_state(generator)
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    """Runs a tiny job; returns what it emitted and how it ended."""
+
+    def run(staging: str = "staging", **changes):
+        config = tiny_config(**changes)
+        corpus = corpus_of(config)
+        config = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
+        events = []
+        job = Job("tiny", config, corpus, "v1-" + "0" * 32, tmp_path / staging)
+        return events, run_job(job, events.append)
+
+    return run
+
+
+def losses_of(events) -> list[tuple[int, float]]:
+    return [pair for event in events if isinstance(event, Steps) for pair in event.losses]
+
+
+def saved_steps(events) -> list[int]:
+    return [event.step for event in events if isinstance(event, StagedCheckpoint)]
+
+
+def test_losses_come_in_order_and_a_checkpoint_after_all_losses_up_to_it(run):
+    events, result = run(checkpoint={"every": 2})
+    assert [step for step, _ in losses_of(events)] == [1, 2, 3, 4, 5, 6]
+    heard = 0
+    for event in events:
+        if isinstance(event, Steps):
+            heard = event.losses[-1][0]
+        else:
+            assert event.step == heard
+    assert saved_steps(events) == [2, 4, 6]
+    assert (result.state, result.step) == ("finished", 6)
+    assert result.last_value == losses_of(events)[-1][1]
+    assert result.seconds > 0
+    assert result.deterministic
+
+
+def test_a_staged_checkpoint_is_whole_and_says_whose_it_is(run, tmp_path):
+    events, _ = run()
+    (saved,) = [event for event in events if isinstance(event, StagedCheckpoint)]
+    assert saved.directory == tmp_path / "staging" / "step_000006"
+    manifest = verify_checkpoint(saved.directory)
+    assert (manifest.step, manifest.fingerprint) == (6, "v1-" + "0" * 32)
+    assert load_checkpoint(saved.directory).tokenizer.decode([0, 1, 2]) == "a b c"
+    assert saved.loss == losses_of(events)[-1][1]
+
+
+@pytest.mark.parametrize("engine", ["plain", "bare"])
+def test_without_an_interval_a_short_run_has_its_final_checkpoint_alone(run, engine):
+    events, _ = run(train={"engine": engine})
+    assert saved_steps(events) == [6]
+
+
+def test_bare_writes_its_checkpoint_at_the_end_whatever_the_interval(run):
+    events, _ = run(train={"engine": "bare"}, checkpoint={"every": 1})
+    assert saved_steps(events) == [6]
+
+
+def test_the_final_checkpoint_is_there_when_the_interval_does_not_meet_it(run):
+    events, _ = run(checkpoint={"every": 4})
+    assert saved_steps(events) == [4, 6]
+
+
+def test_without_an_interval_in_steps_one_is_written_every_60_seconds(run, monkeypatch):
+    assert job_module.CHECKPOINT_INTERVAL_S == 60.0
+    clock = iter(range(0, 10_000, 13))  # each look at the clock is 13 s after the one before
+
+    class Time:
+        monotonic = staticmethod(lambda: next(clock))
+        perf_counter = staticmethod(lambda: 0.0)
+
+    monkeypatch.setattr(job_module, "time", Time)
+    events, _ = run(train={"steps": 12})
+    first, *_ = saved_steps(events)
+    assert 1 < first < 6
+    assert len(saved_steps(events)) >= 3
+    assert saved_steps(events)[-1] == 12
+
+
+def test_with_an_interval_in_steps_the_clock_saves_nothing(run, monkeypatch):
+    monkeypatch.setattr(job_module, "CHECKPOINT_INTERVAL_S", 0.0)
+    assert saved_steps(run(checkpoint={"every": 5})[0]) == [5, 6]
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_the_losses_do_not_depend_on_checkpoints_to_the_bit(run, dropout):
+    model = {"dropout": dropout}
+    every, _ = run("every", model=model, checkpoint={"every": 1})
+    never, _ = run("never", model=model)
+    assert saved_steps(every) == [1, 2, 3, 4, 5, 6]
+    assert losses_of(every) == losses_of(never)
+    states = [load_checkpoint(events[-1].directory).model.state_dict() for events in (every, never)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_losses_are_emitted_as_they_come_when_training_takes_time(run, monkeypatch):
+    monkeypatch.setattr(job_module, "EMIT_INTERVAL_S", 0.0)
+    events, _ = run()
+    assert [len(event.losses) for event in events if isinstance(event, Steps)] == [1] * 6
+
+
+@pytest.fixture
+def spoil(monkeypatch):
+    """Makes an engine say another loss at a step."""
+
+    def spoil(engine: str, step: int, loss: float) -> None:
+        train = engines.ENGINES[engine]
+
+        def spoiled(state, on_steps):
+            def told(records):
+                return on_steps([r._replace(loss=loss) if r.step == step else r for r in records])
+
+            train(state, told)
+
+        monkeypatch.setitem(engines.ENGINES, engine, spoiled)
+
+    return spoil
+
+
+@pytest.mark.parametrize("engine", ["plain", "bare"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(run, spoil, engine, value):
+    spoil(engine, 4, value)
+    events, result = run(train={"engine": engine})
+    assert (result.state, result.step) == ("diverged", 4)
+    assert math.isnan(result.last_value) if math.isnan(value) else result.last_value == value
+    assert [step for step, _ in losses_of(events)] == [1, 2, 3]
+    assert saved_steps(events) == []
+    assert result.metrics == {}
+
+
+def test_a_learning_rate_far_too_high_diverges_by_itself(run):
+    events, result = run(
+        optimizer={"name": "sgd", "lr": 1e6, "weight_decay": 100.0}, train={"steps": 50}
+    )
+    assert result.state == "diverged"
+    assert result.step == len(losses_of(events)) + 1
+    assert not math.isfinite(result.last_value)
+
+
+def test_perplexity_is_the_exponential_of_the_last_loss_and_accuracy_a_share_of_rows(run):
+    events, result = run()
+    assert set(result.metrics) == {"train/perplexity", "eval/next_token_accuracy"}
+    assert result.metrics["train/perplexity"] == math.exp(losses_of(events)[-1][1])
+    assert result.metrics["eval/next_token_accuracy"] * 4 in {0, 1, 2, 3, 4}  # seq_len rows
+
+
+def test_a_run_that_has_learnt_its_text_is_right_everywhere(run):
+    _, result = run(train={"steps": 150}, optimizer={"name": "adamw", "lr": 0.05})
+    assert result.metrics["eval/next_token_accuracy"] == 1.0
+    assert result.metrics["train/perplexity"] < 1.1
+
+
+def test_a_perplexity_beyond_all_numbers_is_infinite(run, spoil):
+    spoil("plain", 6, 1e4)
+    _, result = run()
+    assert result.metrics["train/perplexity"] == math.inf
+
+
+def test_a_device_that_is_not_there_is_a_clear_error(run):
+    with pytest.raises(UsageError, match=r"train\.device: cuda:99 is not on this machine"):
+        run(train={"device": "cuda:99"})
+
+
+def test_names_of_checkpoints_have_six_digits_at_least():
+    assert checkpoint_name(7) == "step_000007"
+    assert checkpoint_name(12_345_678) == "step_12345678"

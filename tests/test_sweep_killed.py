@@ -1,0 +1,175 @@
+"""A sweep that is stopped at any instant, and the next call that makes it whole to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from sweep_files import read_until, started, write_sweep
+from typer.testing import CliRunner
+
+from harness.cli.main import app
+from harness.errors import StoreInUse
+from harness.interrupts import Interrupted
+from harness.schedule import Unobserved
+from harness.spec.load import load_sweep
+from harness.sweep import run_sweep
+from harness.tracking.read import StoredRun, checkpoints, find_runs, history
+from harness.tracking.store import open_store
+
+STEPS = 1500  # a second and more: long enough to be stopped in the middle
+LONG = {
+    "long": {"train": {"steps": STEPS, "log_every": 100}, "checkpoint": {"every": 250}},
+    "short": {"optimizer": {"lr": 0.1}},
+}
+DROPOUT = {"model": {"dropout": 0.2}}
+
+
+class Notes(Unobserved):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def on_note(self, text: str) -> None:
+        self.texts.append(text)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(ready_made_store: Path, tmp_path_factory) -> dict[str, dict[int, float]]:
+    """The losses of the runs of `LONG`, by name, where nothing disturbs them."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    shutil.copyfile(ready_made_store, folder / "mlflow.db")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    path = write_sweep(folder / "sweep.yaml", LONG, **DROPOUT)
+    result = run_sweep(load_sweep(path), tracking_uri=uri)
+    store = open_store(uri)
+    return {run.planned.name: history(store, str(run.run_id)) for run in result.runs}
+
+
+def records() -> dict[str, StoredRun]:
+    return {record.name: record for record in find_runs(open_store(create=False))}
+
+
+def points(run_id: str) -> list[tuple[int, float]]:
+    """Every point of the loss that the database holds, doubled ones too."""
+    with sqlite3.connect("mlruns/mlflow.db") as connection:
+        query = "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = 'train/loss'"
+        found = connection.execute(query, (run_id,)).fetchall()
+    connection.close()
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("number", "flags", "exit_code", "status"),
+    [
+        (signal.SIGINT, [], 130, "KILLED"),
+        (signal.SIGTERM, ["-j", "2"], 143, "KILLED"),
+        (signal.SIGKILL, [], -9, "RUNNING"),
+    ],
+    ids=["SIGINT", "SIGTERM", "SIGKILL"],
+)
+def test_a_sweep_that_is_killed_is_made_whole_by_the_next_call(
+    project, uninterrupted, number, flags, exit_code, status
+):
+    path = write_sweep(Path("sweep.yaml"), LONG, **DROPOUT)
+    with started("run", path, *flags, cwd=project) as process:
+        read_until(process, "long  step 200:")
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == exit_code
+    if status == "KILLED":
+        assert f"harness: stopped by {number.name}; what was running is recorded" in errors
+    assert "Traceback" not in errors
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+
+    killed = records()["long"]
+    assert killed.status == status
+    assert killed.state == ("killed" if status == "KILLED" else "running")
+    assert len(points(killed.run_id)) < STEPS
+
+    notes = Notes()
+    result = run_sweep(load_sweep(path), observer=notes)
+    assert result.exit_code == 0
+    assert any("left RUNNING by a dead process" in t for t in notes.texts) == (status == "RUNNING")
+    assert result.runs[0].planned.reason == "unfinished"
+    assert result.runs[0].run_id == killed.run_id
+    found = records()
+    assert {(r.state, r.status) for r in found.values()} == {("finished", "FINISHED")}
+    assert len(find_runs(open_store())) == 2
+    for name, losses in uninterrupted.items():
+        assert points(found[name].run_id) == list(losses.items())
+    names = checkpoints(open_store(), killed.run_id)
+    assert names == ["step_001250", "step_001500"]
+    assert not list((project / "mlruns" / ".state").glob("*/"))
+
+
+def test_ctrl_c_reaches_all_processes_and_each_stays_silent_but_the_first(project):
+    path = write_sweep(Path("sweep.yaml"), LONG)
+    with started("run", path, "-j", "2", cwd=project) as process:
+        read_until(process, "[1/2] long")
+        time.sleep(0.3)  # in the middle of the worker's imports
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.splitlines() == [
+        "harness: stopped by SIGINT; what was running is recorded as killed and starts again "
+        "with the same command"
+    ]
+
+
+def test_of_two_sweeps_at_once_the_second_refuses_or_waits(project):
+    path = write_sweep(Path("sweep.yaml"), {"long": {"train": {"steps": 2000}}})
+    with started("run", path, cwd=project) as process:
+        read_until(process, "long  step   1:")
+        with pytest.raises(StoreInUse, match=f"is in use by process {process.pid}, since 20"):
+            run_sweep(load_sweep(path))
+        refused = CliRunner().invoke(app, ["run", str(path), "--json"])
+        assert refused.exit_code == 2
+        assert (
+            f"is in use by process {process.pid}"
+            in json.loads(refused.stdout)["errors"][0]["message"]
+        )
+        assert process.poll() is None
+        waited = CliRunner().invoke(app, ["run", str(path), "--json", "--wait"])
+        assert process.wait(10) == 0
+    assert [run["reason"] for run in json.loads(waited.stdout)["runs"]] == ["finished"]
+
+
+class StopAtFour(Unobserved):
+    def on_losses(self, run, losses):
+        if losses[-1][0] >= 4:
+            raise Interrupted(signal.SIGINT)
+
+
+def test_a_run_that_begins_again_keeps_no_checkpoint_of_the_attempt_before(project):
+    def sweep(every: int):
+        return load_sweep(
+            write_sweep(Path("sweep.yaml"), {"a": {"checkpoint": {"every": every, "keep_last": 9}}})
+        )
+
+    with pytest.raises(Interrupted):
+        run_sweep(sweep(2), observer=StopAtFour())
+    (killed,) = records().values()
+    assert checkpoints(open_store(), killed.run_id) == ["step_000002"]
+    run_sweep(sweep(5))
+    assert checkpoints(open_store(), killed.run_id) == ["step_000005", "step_000006"]
+    assert [step for step, _ in points(killed.run_id)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_stopped_call_with_json_prints_one_object(project):
+    path = write_sweep(Path("sweep.yaml"), {"long": {"train": {"steps": 100_000}}})
+    with started("run", path, "--json", cwd=project) as process:
+        while not any(run.status == "RUNNING" for run in records().values()):
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        printed, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "stopped by SIGTERM" in json.loads(printed)["errors"][0]["message"]
+    assert errors == ""
