@@ -23,18 +23,24 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A row; `unit` is empty for a ratio or a count, and the value may reach `limit`."""
+    """A row; `unit` is empty for a ratio or a count, and the value may reach `limit`.
+
+    With `at_least` the limit is a lower one.
+    """
 
     what: str
     spread: Spread
     unit: str = ""
     limit: float | None = None
+    at_least: bool = False
 
     @property
     def verdict(self) -> str:
-        """`ok` or `over`; empty where there is no limit."""
+        """`ok`, `over` or `under`; empty where there is no limit."""
         if self.limit is None:
             return ""
+        if self.at_least:
+            return "ok" if self.spread.value >= self.limit else "under"
         return "ok" if self.spread.value <= self.limit else "over"
 
     def cells(self) -> tuple[str, ...]:
@@ -43,6 +49,7 @@ class Figure:
             _shown(number) for number in (self.spread.value, self.spread.low, self.spread.high)
         )
         limit = "" if self.limit is None else f"{_shown(self.limit)} {self.unit}".strip()
+        limit = f"at least {limit}" if self.at_least else limit
         around = "" if low == high else f"{low} to {high}"
         return (self.what, f"{value} {self.unit}".strip(), around, limit, self.verdict)
 

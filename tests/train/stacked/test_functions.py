@@ -1,0 +1,120 @@
+"""exp, log and erf against float64, in ulp: the distance of neighbouring float32 at the result."""
+
+import numpy as np
+import pytest
+import torch
+from numba import njit
+
+from harness.train.stacked.cpu import functions
+from harness.train.stacked.cpu.vector import W, load, store
+
+SUBNORMAL = np.float32(1e-45)
+HUGE = np.finfo(np.float32).max
+
+
+def vectorised(function):
+    @njit
+    def over(x, y):
+        for row in range(len(x)):
+            store(y, row, function(load(x, row)))
+
+    def call(values):
+        x = np.zeros(-(-len(values) // W) * W, np.float32)
+        x[: len(values)] = values
+        y = np.empty_like(x)
+        over(x.reshape(-1, W), y.reshape(-1, W))
+        return y[: len(values)]
+
+    return call
+
+
+CALLS = {name: vectorised(getattr(functions, name)) for name in ("exp", "log", "erf")}
+IN_FLOAT64 = {"exp": torch.exp, "log": torch.log, "erf": torch.erf}
+
+
+def every_nth_float(low, high, count):
+    """Floats of both signs' bit patterns, evenly spread over the patterns: all magnitudes."""
+    bits = np.linspace(low, high, count).astype(np.int64).astype(np.uint32)
+    return bits.view(np.float32)
+
+
+def ulps(name, x):
+    with np.errstate(all="ignore"):
+        exact = IN_FLOAT64[name](torch.from_numpy(x.astype(np.float64))).numpy()
+        rounded = np.abs(exact).astype(np.float32)
+        ulp = np.maximum(np.spacing(np.minimum(rounded, HUGE)).astype(np.float64), 2.0**-149)
+        ours = CALLS[name](x).astype(np.float64)
+        inside = np.isfinite(rounded)
+    # Where the exact value rounds to infinity, ours is infinity, or the last number before.
+    assert (np.isfinite(ours) == inside)[np.abs(exact) != rounded.max()].all()
+    return np.abs(ours[inside] - exact[inside]) / ulp[inside]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("exp", -104.0, 88.7228),
+        ("exp", -1.0, 1.0),
+        ("log", 0.5, 2.0),
+        ("log", 0.9, 1.1),
+        ("erf", -4.5, 4.5),
+        ("erf", 0.9, 1.1),
+    ],
+)
+def test_errors_are_under_one_ulp_where_the_function_changes(name, low, high):
+    x = np.linspace(low, high, 3_000_000).astype(np.float32)
+    assert ulps(name, x).max() < 1.0
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "erf"])
+def test_errors_are_under_one_ulp_at_all_magnitudes(name):
+    positive = every_nth_float(1, 0x7F7FFFFF, 4_000_000)
+    x = positive if name == "log" else np.concatenate([positive, -positive])
+    assert ulps(name, x).max() < 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "y"),
+    [
+        ("exp", np.nan, np.nan),
+        ("exp", np.inf, np.inf),
+        ("exp", -np.inf, 0.0),
+        ("exp", 0.0, 1.0),
+        ("exp", -0.0, 1.0),
+        ("exp", 88.72284, np.inf),
+        ("exp", HUGE, np.inf),
+        ("exp", -HUGE, 0.0),
+        ("exp", -103.9, SUBNORMAL),
+        ("exp", -104.1, 0.0),
+        ("log", np.nan, np.nan),
+        ("log", np.inf, np.inf),
+        ("log", -np.inf, np.nan),
+        ("log", -1.0, np.nan),
+        ("log", -SUBNORMAL, np.nan),
+        ("log", 0.0, -np.inf),
+        ("log", -0.0, -np.inf),
+        ("log", 1.0, 0.0),
+        ("log", SUBNORMAL, -103.27893),
+        ("log", HUGE, 88.72284),
+        ("erf", np.nan, np.nan),
+        ("erf", np.inf, 1.0),
+        ("erf", -np.inf, -1.0),
+        ("erf", HUGE, 1.0),
+        ("erf", -HUGE, -1.0),
+        ("erf", 0.0, 0.0),
+        ("erf", -0.0, -0.0),
+        ("erf", SUBNORMAL, SUBNORMAL),
+    ],
+)
+def test_the_ends_of_the_ranges(name, x, y):
+    found = CALLS[name](np.array([x], np.float32))[0]
+    np.testing.assert_array_equal(found, np.float32(y))
+    assert np.signbit(found) == np.signbit(np.float32(y)) or np.isnan(y)
+
+
+def test_a_lane_does_not_depend_on_its_neighbours():
+    x = np.linspace(-3, 3, W).astype(np.float32)
+    for name, call in CALLS.items():
+        together = call(x)
+        alone = np.array([call(np.full(W, value, np.float32))[0] for value in x])
+        np.testing.assert_array_equal(together, alone, err_msg=name)
