@@ -4,12 +4,13 @@ A job runs in this process or in a worker and touches neither MLflow nor Optuna.
 happens through `emit`, run by run: losses as they come, checkpoints that it has written to the
 run's staging folder, and last how the run ended. Whoever receives these events records them.
 Engines that train one run at a time are given the runs of the stack one after another, and a run
-that fails leaves the others alone.
+that fails leaves the others alone; the stacked engine trains them together.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -87,7 +88,14 @@ class Ended:
     result: JobResult | Failure
 
 
-JobEvent = Steps | StagedCheckpoint | Ended
+@dataclasses.dataclass(frozen=True)
+class Said:
+    """Something the user should know: that machine code is being made first, say."""
+
+    text: str
+
+
+JobEvent = Steps | StagedCheckpoint | Ended | Said
 Emit = Callable[[JobEvent], None]
 
 
@@ -101,7 +109,14 @@ def checkpoint_name(step: int) -> str:
 
 
 def run_job(job: Job, emit: Emit) -> None:
-    """Train the runs of a stack to their ends; each is told by an `Ended`."""
+    """Train the runs of a stack to their ends; each is told by an `Ended`.
+
+    torch is imported in here: the parent of worker processes, and a sweep in which everything is
+    done, never need it, and it takes some two seconds.
+    """
+    if job.runs[0].config.engine == "stacked":
+        _train_together(job.runs, emit)
+        return
     for position, run in enumerate(job.runs):
         try:
             result: JobResult | Failure = _train_alone(position, run, emit)
@@ -111,51 +126,72 @@ def run_job(job: Job, emit: Emit) -> None:
 
 
 def _train_alone(position: int, run: JobRun, emit: Emit) -> JobResult:
-    """Train one run.
-
-    torch is imported here: the parent of worker processes, and a sweep in which everything is
-    done, never need it, and it takes some two seconds.
-    """
     from harness.train.engines import ENGINES
-    from harness.train.state import deterministic, start
+    from harness.train.state import start
 
     state = start(run.config, run.corpus)
-    watch = _Watch(position, run, state, emit)
-    began = time.perf_counter()
+    watch = _Watch(position, run, lambda: state, emit)
     ENGINES[run.config.engine](state, watch.on_steps)
-    seconds = time.perf_counter() - began
-    watch.flush()
-    reproducible = deterministic(run.config)
-    if watch.diverged_at is not None:
-        at = watch.diverged_at
-        return JobResult("diverged", at.step, {}, seconds, reproducible, at.loss)
-    watch.save()
-    metrics = _final_metrics(state, watch.last_loss)
-    return JobResult("finished", state.step, metrics, seconds, reproducible, watch.last_loss)
+    return watch.result()
+
+
+def _train_together(runs: Sequence[JobRun], emit: Emit) -> None:
+    """Train all runs in lock-step; each ends at its own last step, and what fails fails all."""
+    from harness.train.stacked.driver import train
+    from harness.train.stacked.run import start_runs
+    from harness.train.state import prepare_process
+
+    threads = runs[0].config.train.threads
+    prepare_process(runs[0].config)
+    stacked = start_runs((run.config, run.corpus) for run in runs)
+    watches = [_Watch(i, run, stacked[i].state, emit) for i, run in enumerate(runs)]
+
+    def on_steps(records: Sequence[StepRecord]) -> Collection[int]:
+        stopped: set[int] = set()
+        for position, own in itertools.groupby(records, key=lambda record: record.run):
+            watch = watches[position]
+            stopped |= set(watch.on_steps(list(own)))
+            if watch.is_over:
+                emit(Ended(position, watch.result()))
+        return stopped
+
+    train(stacked, on_steps, threads=threads, say=lambda text: emit(Said(text)))
 
 
 class _Watch:
-    """The hook that an engine calls: collects losses, notices divergence, saves checkpoints."""
+    """What follows one run: collects its losses, notices divergence, saves checkpoints.
 
-    def __init__(self, position: int, run: JobRun, state: TrainingState, emit: Emit) -> None:
-        self.position, self.run, self.state, self.emit = position, run, state, emit
+    ``state_of`` gives the run's state as it is after the step heard of last.
+    """
+
+    def __init__(
+        self, position: int, run: JobRun, state_of: Callable[[], TrainingState], emit: Emit
+    ) -> None:
+        self.position, self.run, self.state_of, self.emit = position, run, state_of, emit
         self.waiting: list[tuple[int, float]] = []
-        self.last_loss = math.nan
+        self.step, self.last_loss = 0, math.nan
         self.diverged_at: StepRecord | None = None
+        self.began = time.perf_counter()
         self.emitted_at = self.saved_at = time.monotonic()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the run heard its last step, or diverged."""
+        return self.diverged_at is not None or self.step >= self.run.config.train.steps
+
     def on_steps(self, records: Sequence[StepRecord]) -> Collection[int]:
+        """The hook of the engines, for this run's records alone."""
         for record in records:
             if not math.isfinite(record.loss):
                 self.diverged_at = record
                 return {record.run}
             self.waiting.append((record.step, record.loss))
-            self.last_loss = record.loss
+            self.step, self.last_loss = record.step, record.loss
         now = time.monotonic()
         if now - self.emitted_at >= EMIT_INTERVAL_S:
             self.flush()
         if self._is_due(now):
-            self.save()
+            self._save(self.state_of())
         return ()
 
     def flush(self) -> None:
@@ -165,23 +201,38 @@ class _Watch:
         self.waiting = []
         self.emitted_at = time.monotonic()
 
-    def save(self) -> None:
-        """Write a checkpoint of the state as it is, and emit it after its losses."""
+    def result(self) -> JobResult:
+        """How the run ended; a finished one leaves its final checkpoint and is evaluated."""
+        from harness.train.state import deterministic
+
+        seconds = time.perf_counter() - self.began
+        self.flush()
+        reproducible = deterministic(self.run.config)
+        if self.diverged_at is not None:
+            at = self.diverged_at
+            return JobResult("diverged", at.step, {}, seconds, reproducible, at.loss)
+        state = self.state_of()
+        self._save(state)
+        metrics = _final_metrics(state, self.last_loss)
+        return JobResult("finished", self.step, metrics, seconds, reproducible, self.last_loss)
+
+    def _save(self, state: TrainingState) -> None:
+        """Write a checkpoint of the state, and emit it after its losses."""
         from harness.gpt.checkpoint import save_checkpoint
         from harness.train.resume import checkpoint_of
 
         self.flush()
-        directory = self.run.staging_dir / checkpoint_name(self.state.step)
-        save_checkpoint(directory, checkpoint_of(self.state, self.run.fingerprint))
-        self.emit(StagedCheckpoint(self.position, directory, self.state.step, self.last_loss))
+        directory = self.run.staging_dir / checkpoint_name(self.step)
+        save_checkpoint(directory, checkpoint_of(state, self.run.fingerprint))
+        self.emit(StagedCheckpoint(self.position, directory, self.step, self.last_loss))
         self.saved_at = time.monotonic()
 
     def _is_due(self, now: float) -> bool:
-        step, every = self.state.step, self.run.config.checkpoint.every
-        if step >= self.run.config.train.steps:
+        every = self.run.config.checkpoint.every
+        if self.step >= self.run.config.train.steps:
             return False  # the final one is written after training, whatever the interval
         if every is not None:
-            return step % every == 0
+            return self.step % every == 0
         return now - self.saved_at >= CHECKPOINT_INTERVAL_S
 
 

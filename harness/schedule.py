@@ -1,4 +1,4 @@
-"""Planned runs in, recorded runs out: form stacks, begin, train, record, publish, end.
+"""Planned runs in, recorded runs out: begin, train, record, publish, end.
 
 The process that calls `execute` is the only writer. It begins a run's record right before its job
 starts, writes what the job emits, and ends it with the state that the job came to: an exception of
@@ -22,6 +22,7 @@ from harness.job import (
     JobEvent,
     JobResult,
     JobRun,
+    Said,
     StagedCheckpoint,
     Steps,
     checkpoint_name,
@@ -82,11 +83,6 @@ class Unobserved:
         """See `Observer`."""
 
 
-def form_stacks(runs: Sequence[PlannedRun]) -> list[tuple[PlannedRun, ...]]:
-    """The runs as they are trained together. Today's engines train one at a time: each alone."""
-    return [(run,) for run in runs]
-
-
 @dataclasses.dataclass
 class _Running:
     """A run while it trains: its record, and its checkpoints as {step: loss}."""
@@ -115,9 +111,11 @@ class Schedule:
         self._stacks: list[tuple[PlannedRun, ...]] = []
         self._running: dict[tuple[int, int], _Running] = {}  # by stack and place in it
 
-    def execute(self, runs: Sequence[PlannedRun], executor: Executor) -> Mapping[str, RunOutcome]:
-        """Train the runs; the outcomes by run name. What a signal cut off is recorded as killed."""
-        self._stacks = form_stacks(runs)
+    def execute(
+        self, stacks: Sequence[tuple[PlannedRun, ...]], executor: Executor
+    ) -> Mapping[str, RunOutcome]:
+        """Train the stacks; the outcomes by run name. What a signal cuts off becomes killed."""
+        self._stacks = list(stacks)
         try:
             executor.run(run_job, range(len(self._stacks)), self)
         finally:
@@ -137,6 +135,9 @@ class Schedule:
 
     def on_event(self, index: int, event: JobEvent) -> None:
         """Records losses, publishes checkpoints, ends runs."""
+        if isinstance(event, Said):
+            self.observer.on_note(event.text)
+            return
         place = (index, event.run)
         running = self._running[place]
         if isinstance(event, Steps):

@@ -22,6 +22,7 @@ from harness.results import RunResult, SweepResult
 from harness.schedule import Observer, RunOutcome, Schedule, Unobserved
 from harness.spec.names import selects
 from harness.spec.sweep_file import DeclaredRun, Sweep
+from harness.stacks import form_stacks
 from harness.tracking import keys
 from harness.tracking.environment import environment_tags
 from harness.tracking.experiments import ensure_mlflow_experiment, set_view
@@ -156,7 +157,8 @@ class _Call:
             fail_fast=fail_fast,
         )
         if runs:
-            outcomes = schedule.execute(runs, executor_for(min(jobs, len(runs))))
+            stacks = form_stacks(runs, jobs)
+            outcomes = schedule.execute(stacks, executor_for(min(jobs, len(stacks))))
             trained = [run for run in runs if run.name in outcomes]
             self.outcomes = {run.fingerprint: outcomes[run.name] for run in trained}
 

@@ -33,7 +33,9 @@ def plan(
 
         runs = plan_sweep(sweep, tracking_uri=tracking_uri, only=only or (), force=force)
         if as_json:
-            print(json.dumps({"runs": [to_json(run) for run in runs], "searches": []}))
+            stacks = stack_numbers(runs)
+            shown = [{**to_json(run), "stack": stacks.get(run.name)} for run in runs]
+            print(json.dumps({"runs": shown, "searches": []}))
         else:
             print_plan(runs)
 
@@ -44,18 +46,28 @@ def to_json(run: PlannedRun) -> dict[str, Any]:
 
     state = run.stored.state if run.is_done and run.stored else "planned"
     run_id = run.stored.run_id if run.stored else None
-    return {**RunResult(run, run_id, state, None).to_json(), "stack": None, "owner": run.owner}
+    return {**RunResult(run, run_id, state, None).to_json(), "owner": run.owner}
+
+
+def stack_numbers(runs: Sequence[PlannedRun]) -> dict[str, int]:
+    """The stack, from 1, of each run that is to be trained with others or by `stacked`."""
+    from harness.stacks import form_stacks
+
+    stacks = form_stacks([run for run in runs if run.is_trained])
+    together = [stack for stack in stacks if stack[0].engine == "stacked"]
+    return {run.name: number for number, stack in enumerate(together, 1) for run in stack}
 
 
 def print_plan(runs: Sequence[PlannedRun]) -> None:
     """The plan as a table, and its sum in a line."""
     from harness.cli.tables import counted, print_table
 
+    stacks = stack_numbers(runs)
     rows = [
         [
             run.name,
             run.fingerprint,
-            run.engine,
+            f"{run.engine} (stack {stacks[run.name]})" if run.name in stacks else run.engine,
             f"{run.reason} (shares {run.owner})" if run.owner else run.reason,
         ]
         for run in runs

@@ -18,6 +18,7 @@ from harness.spec.layers import Layer, merge, point_layer, run_layer
 from harness.spec.nodes import Node
 from harness.spec.problems import Entry, Problems, locate
 from harness.spec.run_config import DataConfig, RunConfig, SeedConfig
+from harness.spec.stacking import unsupported
 from harness.spec.sweep_file import DeclaredRun
 from harness.spec.wording import Finding, unknown_name
 from harness.text.corpora import CorpusInfo, scan
@@ -108,6 +109,10 @@ class Resolver:
         except ValidationError as error:
             self.problems.validation(error, RunConfig, entry)
             return None
+        refused = _refused_by_engine(config)
+        if refused is not None:
+            self.problems.finding(refused, entry)
+            return None
         corpus = self._corpus(config.data)
         message = corpus if isinstance(corpus, str) else _misfit(config, corpus)
         if message is not None or isinstance(corpus, str):
@@ -162,6 +167,14 @@ def _seed_layer(layers: Layer, point: Point) -> Layer:
             node = node.with_value(node.value + point.seed_index)
         shifted.append((f"seed.{key}", node))
     return point_layer(shifted)
+
+
+def _refused_by_engine(config: RunConfig) -> Finding | None:
+    setting = unsupported(config) if config.engine == "stacked" else None
+    if setting is None:
+        return None
+    message = f"the stacked engine does not train {setting}; say train.engine: plain"
+    return Finding(tuple(setting.partition(":")[0].split(".")), message)
 
 
 def _misfit(config: RunConfig, corpus: CorpusInfo) -> str | None:

@@ -22,7 +22,7 @@ Count = Annotated[int, Field(ge=1, le=10**12)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 TagKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./ -]{0,99}$")]
 TagValue = Annotated[str, Field(max_length=5000)]
-Engine = Literal["auto", "plain", "bare"]
+Engine = Literal["auto", "plain", "bare", "stacked"]
 
 
 class _Section(BaseModel):

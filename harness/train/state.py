@@ -53,7 +53,7 @@ def start(config: RunConfig, corpus: Corpus) -> TrainingState:
     UsageError when the device is not there.
     """
     device = _device(config)
-    _prepare_process(config)
+    prepare_process(config)
     config = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
     assert (config.model.vocab_size or 0) >= corpus.info.tokenizer.vocab_size
     set_seed(config.seed.model)
@@ -70,7 +70,7 @@ def begin(state: TrainingState) -> None:
     The dropout stream is torch's global one. It starts here for a new run; one that goes on has
     been given its own by `restore` just before.
     """
-    _prepare_process(state.config)
+    prepare_process(state.config)
     state.model.train()
     if state.step == 0:
         set_seed(state.config.seed.data)
@@ -85,7 +85,7 @@ def deterministic(config: RunConfig) -> bool:
     )
 
 
-def _prepare_process(config: RunConfig) -> None:
+def prepare_process(config: RunConfig) -> None:
     """Threads and determinism, which torch keeps for the whole process."""
     torch.set_num_threads(config.train.threads)
     on_cuda = config.train.device != "cpu"
