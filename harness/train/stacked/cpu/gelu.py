@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from harness.train.stacked.cpu.compiling import compiled
-from harness.train.stacked.cpu.functions import erf_given, exp
+from harness.train.stacked.cpu.functions import erf_given, exp_of_minus_square
 from harness.train.stacked.cpu.vector import fma, load, splat, store
 
 SQRT_HALF = math.sqrt(0.5)
@@ -23,7 +23,7 @@ def gelu(y: Any, h: Any, count: int) -> None:
     for i in range(count):
         x = load(h, i)
         u = x * splat(SQRT_HALF)
-        e = exp(splat(0.0) - u * u)
+        e = exp_of_minus_square(u)
         below = fma(splat(0.5), erf_given(u, e), splat(0.5))  # the distribution function at x
         store(y, i, x * below)
         store(h, i, fma(x * splat(DENSITY_AT_0), e, below))
