@@ -11,10 +11,12 @@ into the arithmetic of another.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from queue import Empty, SimpleQueue
 
 from harness.spec.records import StepRecord
@@ -26,6 +28,8 @@ from harness.train.stacked.cpu.vector import W
 from harness.train.stacked.run import StackedRun
 
 CHUNK_S = 0.25  # the hook is called about so often
+# A record from its three fields in 0.1 us, where the class takes 0.4: 5 % of a step.
+AS_RECORD = functools.partial(tuple.__new__, StepRecord)
 MAX_CHUNK_BYTES = 2**24  # of the token ids of one chunk of 16 runs
 
 
@@ -111,9 +115,9 @@ class _Stack:
         records: list[StepRecord] = []
         for lanes, losses in zip(self.lanes, trained, strict=True):
             for lane, run in enumerate(lanes.runs):
-                i, first = self.position[id(run)], run.step - len(losses) + 1
+                steps = range(run.step - len(losses) + 1, run.step + 1)
                 column = losses[:, lane].tolist()
-                records += [StepRecord(i, first + j, loss) for j, loss in enumerate(column)]
+                records += map(AS_RECORD, zip(repeat(self.position[id(run)]), steps, column))
         return records
 
     def _keep_going(self, stopped: set[int]) -> None:

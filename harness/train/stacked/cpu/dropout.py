@@ -83,10 +83,3 @@ def drop_add(y: Any, x: Any, kept: Any, count: int, mode: int) -> None:
             store(y, i, fma(load(x, i), load(kept, i), load(y, i)))
         else:
             store(y, i, load(x, i) * load(kept, i))
-
-
-@compiled
-def add(y: Any, x: Any, count: int) -> None:
-    """y += x."""
-    for i in range(count):
-        store(y, i, load(y, i) + load(x, i))

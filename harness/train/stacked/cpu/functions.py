@@ -66,21 +66,37 @@ SMALLEST_NORMAL = 1.1754943508222875e-38
 
 @inlined
 def exp(x: Vector) -> Vector:
-    """e^x: 2^n e^r with a whole n and |r| <= log(2) / 2, and e^r = 1 + r + r^2 q(r)."""
+    """e^x, as 2^n e^r with a whole n and |r| <= log(2) / 2."""
     x = where_less(x, splat(EXP_LOWEST), splat(EXP_LOWEST), x)  # a NaN stays: it is not less
     x = where_less(splat(EXP_HIGHEST), x, splat(EXP_HIGHEST), x)
     shifted = fma(x, splat(LOG2_E), splat(ROUNDING))
+    y = _exp_of_rest(x, shifted)
+    # 2^n in two factors: 2^128 and 2^-149 are no float32's scale, their halves are.
+    n = bits(shifted) - bits(splat(ROUNDING))
+    half = n >> int_splat(1)
+    return y * _power_of_two(half) * _power_of_two(n - half)
+
+
+@inlined
+def exp_of_minus_square(x: Vector) -> Vector:
+    """e^(-x^2), with one factor for 2^n, as it stays at 2e-35 where it would be less."""
+    falling = splat(0.0) - x * x
+    falling = where_less(falling, splat(-80.0), splat(-80.0), falling)
+    shifted = fma(falling, splat(LOG2_E), splat(ROUNDING))
+    n = bits(shifted) - bits(splat(ROUNDING))
+    return _exp_of_rest(falling, shifted) * _power_of_two(n)
+
+
+@inlined
+def _exp_of_rest(x: Vector, shifted: Vector) -> Vector:
+    """e^r = 1 + r + r^2 q(r) for the r = x - n log(2) of `shifted` = n + ROUNDING."""
     n = shifted - splat(ROUNDING)
     r = fma(n, splat(-LN2_LOW), fma(n, splat(-LN2_HIGH), x))
     q = fma(r, splat(EXP[4]), splat(EXP[3]))
     q = fma(r, q, splat(EXP[2]))
     q = fma(r, q, splat(EXP[1]))
     q = fma(r, q, splat(EXP[0]))
-    y = fma(r * r, q, r) + splat(1.0)
-    # 2^n in two factors: 2^128 and 2^-149 are no float32's scale, their halves are.
-    whole = bits(shifted) - bits(splat(ROUNDING))
-    half = whole >> int_splat(1)
-    return y * _power_of_two(half) * _power_of_two(whole - half)
+    return fma(r * r, q, r) + splat(1.0)
 
 
 @inlined
@@ -125,7 +141,7 @@ def _log_at_the_ends(x: Vector, y: Vector) -> Vector:
 @inlined
 def erf(x: Vector) -> Vector:
     """The error function."""
-    return erf_given(x, exp(splat(0.0) - x * x))
+    return erf_given(x, exp_of_minus_square(x))
 
 
 @inlined

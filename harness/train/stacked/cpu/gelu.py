@@ -1,6 +1,9 @@
-"""The exact GELU (Hendrycks & Gimpel 2016): h times the normal distribution function at h.
+"""The exact GELU (Hendrycks & Gimpel 2016): x times the normal distribution function at x.
 
-The forward pass computes the slope too, since both need exp(-h^2 / 2): the backward pass is then
+Layout: R rows of O numbers; y, h and slope (R * O, W), bias (O, W). The bias of the layer before is
+added here, where the numbers pass by anyway.
+
+The forward pass computes the slope too, since both need exp(-x^2 / 2): the backward pass is then
 one multiplication.
 """
 
@@ -10,7 +13,7 @@ import math
 from typing import Any
 
 from harness.train.stacked.cpu.compiling import compiled
-from harness.train.stacked.cpu.functions import erf_given, exp
+from harness.train.stacked.cpu.functions import erf_given, exp_of_minus_square
 from harness.train.stacked.cpu.vector import fma, load, splat, store
 
 SQRT_HALF = math.sqrt(0.5)
@@ -18,19 +21,26 @@ DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
 
 @compiled
-def gelu(y: Any, h: Any, count: int) -> None:
-    """y = gelu(h), and the slopes in the place of h; all (count, W)."""
-    for i in range(count):
-        x = load(h, i)
-        u = x * splat(SQRT_HALF)
-        e = exp(splat(0.0) - u * u)
-        below = fma(splat(0.5), erf_given(u, e), splat(0.5))  # the distribution function at x
-        store(y, i, x * below)
-        store(h, i, fma(x * splat(DENSITY_AT_0), e, below))
+def gelu(y: Any, h: Any, bias: Any, R: int, O: int) -> None:  # noqa: E741
+    """y = gelu(h + bias), and the slopes in the place of h."""
+    for row in range(R):
+        for o in range(O):
+            i = row * O + o
+            x = load(h, i) + load(bias, o)
+            u = x * splat(SQRT_HALF)
+            e = exp_of_minus_square(u)
+            below = fma(splat(0.5), erf_given(u, e), splat(0.5))  # the distribution function at x
+            store(y, i, x * below)
+            store(h, i, fma(x * splat(DENSITY_AT_0), e, below))
 
 
 @compiled
-def gelu_gradient(dy: Any, slope: Any, count: int) -> None:
-    """The gradient by h, in the place of dy."""
-    for i in range(count):
-        store(dy, i, load(dy, i) * load(slope, i))
+def gelu_gradient(dy: Any, dbias: Any, slope: Any, R: int, O: int) -> None:  # noqa: E741
+    """The gradient by h, in the place of dy; its sum over the rows is added to dbias."""
+    for o in range(O):
+        total = load(dbias, o)
+        for row in range(R):
+            g = load(dy, row * O + o) * load(slope, row * O + o)
+            store(dy, row * O + o, g)
+            total = total + g
+        store(dbias, o, total)

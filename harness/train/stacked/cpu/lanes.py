@@ -14,7 +14,7 @@ import numpy.typing as npt
 from harness.train.stacked.batches import draw_starts
 from harness.train.stacked.cpu.compiling import compiled
 from harness.train.stacked.cpu.memory import Memory, allocate, slice_sequences, zeros
-from harness.train.stacked.cpu.optimizers import NUM_NUMBERS, NUM_SETTINGS
+from harness.train.stacked.cpu.optimizers import EPS, L2, NUM_NUMBERS, NUM_SETTINGS
 from harness.train.stacked.cpu.steps import Group, train_steps
 from harness.train.stacked.cpu.vector import W
 from harness.train.stacked.layout import num_weights
@@ -47,15 +47,26 @@ class Lanes:
         numbers = zeros((NUM_NUMBERS,))
         self.group = Group(
             *(self.weights, gradients, self.moments[0], second, numbers),
-            *(settings, steps, seeds, keep),
+            *(settings, steps, seeds, keep, self._idle(settings)),
         )
+
+    def _idle(self, settings: npt.NDArray[np.float64]) -> tuple[int, int]:
+        """The rows of positions beyond seq_len, if nothing but weight decay ever changes them."""
+        shape = self.shape
+        start = (shape.vocab_size + shape.seq_len) * shape.embed_dim
+        end = (shape.vocab_size + shape.max_seq_len) * shape.embed_dim
+        still = not any(moment[start:end].any() for moment in self.moments)
+        if still and not settings[L2].any() and settings[EPS].all():
+            return start, end
+        return start, start
 
     def _take_in(self, lane: int, run: StackedRun) -> None:
         """Copy a run's arrays into a lane, and make them views of it."""
         self.weights[:, lane] = run.weights
         run.weights = self.weights[:, lane]
         for i, moment in enumerate(self.moments):
-            moment[:, lane] = run.moments[i]
+            if run.step > 0:  # before the first step all are zero
+                moment[:, lane] = run.moments[i]
             run.moments[i] = moment[:, lane]
 
     def train(self, num_steps: int, memory: Memory) -> Losses:

@@ -37,11 +37,11 @@ def linear_weight_gradient(dweight: Any, dy: Any, x: Any, sizes: tuple[int, int,
 
 
 @compiled
-def fill_with_bias(y: Any, bias: Any, R: int, O: int) -> None:  # noqa: E741
-    """y = b in every row; `linear` then adds x W^T."""
+def add_bias(y: Any, bias: Any, R: int, O: int) -> None:  # noqa: E741
+    """y += b in every row."""
     for row in range(R):
         for o in range(O):
-            store(y, row * O + o, load(bias, o))
+            store(y, row * O + o, load(y, row * O + o) + load(bias, o))
 
 
 @compiled

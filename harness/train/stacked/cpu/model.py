@@ -18,12 +18,12 @@ from harness.train.stacked.cpu.attention import (
     mix_gradient,
 )
 from harness.train.stacked.cpu.compiling import inlined
-from harness.train.stacked.cpu.dropout import add, drop, drop_add
+from harness.train.stacked.cpu.dropout import drop, drop_add
 from harness.train.stacked.cpu.embedding import cross_entropy, embed, embed_gradient
 from harness.train.stacked.cpu.gelu import gelu, gelu_gradient
 from harness.train.stacked.cpu.linear import (
+    add_bias,
     bias_gradient,
-    fill_with_bias,
     linear,
     linear_input_gradient,
     linear_weight_gradient,
@@ -152,15 +152,15 @@ def _block_forward(
 
     into, slope = memory.input2[index], memory.slope[index]
     norm(into, memory.normed2[index], memory.inverse2[index], x, w.norm2, w.bias2, R, C)
-    fill_with_bias(slope, w.expand_bias, R, 4 * C)
-    linear(slope, into, w.expand, (R, C, 4 * C), ADD)
-    gelu(hidden, slope, R * 4 * C)
-    fill_with_bias(memory.branch, w.contract_bias, R, C)
-    linear(memory.branch, hidden, w.contract, (R, 4 * C, C), ADD)
+    linear(slope, into, w.expand, (R, C, 4 * C), SET)
+    gelu(hidden, slope, w.expand_bias, R, 4 * C)
     if dropping:
+        linear(memory.branch, hidden, w.contract, (R, 4 * C, C), SET)
+        add_bias(memory.branch, w.contract_bias, R, C)
         drop_add(x, memory.branch, memory.kept_mlp[index], R * C, ADD)
     else:
-        add(x, memory.branch, R * C)
+        linear(x, hidden, w.contract, (R, 4 * C, C), ADD)
+        add_bias(x, w.contract_bias, R, C)
 
 
 @inlined
@@ -177,8 +177,7 @@ def _block_backward(
     bias_gradient(d.contract_bias, dout, R, C)
     linear_weight_gradient(d.contract, dout, memory.hidden[index], (R, 4 * C, C))
     linear_input_gradient(memory.dhidden, dout, w.contract, (R, 4 * C, C), SET)
-    gelu_gradient(memory.dhidden, memory.slope[index], R * 4 * C)
-    bias_gradient(d.expand_bias, memory.dhidden, R, 4 * C)
+    gelu_gradient(memory.dhidden, d.expand_bias, memory.slope[index], R, 4 * C)
     linear_weight_gradient(d.expand, memory.dhidden, memory.input2[index], (R, C, 4 * C))
     linear_input_gradient(dbranch, memory.dhidden, w.expand, (R, C, 4 * C), SET)
     normed, inverse = memory.normed2[index], memory.inverse2[index]

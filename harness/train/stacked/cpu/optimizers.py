@@ -44,16 +44,18 @@ def adam_numbers(numbers: Any, settings: Any, steps: Any) -> None:
 
 
 @compiled
-def adam(weights: Any, gradients: Any, first: Any, second: Any, numbers: Any) -> None:
+def adam(
+    weights: Any, gradients: Any, first: Any, second: Any, numbers: Any, start: int, end: int
+) -> None:
     """One update of Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019).
 
-    `first` and `second` are the running means of gradient and squared gradient; gradients are set
-    to zero for the next step.
+    Of rows `start` to `end`; `first` and `second` are the running means of gradient and squared
+    gradient; gradients are set to zero for the next step.
     """
     decay, l2 = load(numbers, 0), load(numbers, 1)
     change1, beta2, change2 = load(numbers, 2), load(numbers, 3), load(numbers, 4)
     scale, eps, step = load(numbers, 5), load(numbers, 6), load(numbers, 7)
-    for i in range(len(weights)):
+    for i in range(start, end):
         w = load(weights, i)
         g = fma(l2, w, load(gradients, i))
         m = load(first, i)
@@ -63,6 +65,17 @@ def adam(weights: Any, gradients: Any, first: Any, second: Any, numbers: Any) ->
         store(second, i, v)
         store(weights, i, fma(step, m / fma(sqrt(v), scale, eps), w * decay))
         store(gradients, i, splat(0.0))
+
+
+@compiled
+def decay_only(weights: Any, numbers: Any, start: int, end: int) -> None:
+    """What `adam` does, to the bit, to rows whose gradient and means are zero.
+
+    That is so where there is no L2 penalty and eps is not 0: 0 / eps is taken off w * decay.
+    """
+    decay = load(numbers, 0)
+    for i in range(start, end):
+        store(weights, i, load(weights, i) * decay)
 
 
 @compiled

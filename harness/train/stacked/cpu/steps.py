@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from harness.train.stacked.cpu.compiling import compiled, inlined
 from harness.train.stacked.cpu.dropout import draw_kept
+from harness.train.stacked.cpu.matmul import ZERO
 from harness.train.stacked.cpu.memory import Memory
 from harness.train.stacked.cpu.model import forward_and_backward
-from harness.train.stacked.cpu.optimizers import adam, adam_numbers, sgd, sgd_numbers
+from harness.train.stacked.cpu.optimizers import adam, adam_numbers, decay_only, sgd, sgd_numbers
 from harness.train.stacked.cpu.vector import load, splat, store
 from harness.train.stacked.layout import Shape
 
@@ -32,6 +33,7 @@ class Group(NamedTuple):
     steps: Any  # (W,) int64: updates made
     seeds: Any  # (W,) uint64: dropout's
     keep: Any  # (W,) float64: the probability that dropout keeps a number
+    idle: tuple[int, int]  # the rows that `decay_only` serves
 
 
 @compiled
@@ -57,10 +59,20 @@ def train_steps(
 def _update(group: Group) -> None:
     if len(group.second):
         adam_numbers(group.numbers, group.settings, group.steps)
-        adam(group.weights, group.gradients, group.first, group.second, group.numbers)
+        # A fifth of the chapter's weights are positions that no sequence reaches.
+        start, end = group.idle
+        _adam(group, ZERO, start)
+        decay_only(group.weights, group.numbers, start, end)
+        _adam(group, end, len(group.weights))
     else:
         sgd_numbers(group.numbers, group.settings, group.steps)
         sgd(group.weights, group.gradients, group.first, group.numbers)
+
+
+@inlined
+def _adam(group: Group, start: int, end: int) -> None:
+    first, second, numbers = group.first, group.second, group.numbers
+    adam(group.weights, group.gradients, first, second, numbers, start, end)
 
 
 @inlined
