@@ -30,6 +30,7 @@ from harness.executors.in_process import InProcess
 from harness.gpt.batch import get_batch
 from harness.planning import Corpora, plan_runs
 from harness.schedule import RunOutcome, Schedule, Unobserved
+from harness.stacks import form_stacks
 from harness.spec.load import load_sweep
 from harness.tracking.environment import environment_tags
 from harness.tracking.experiments import ensure_mlflow_experiment
@@ -84,7 +85,7 @@ def recorded(directory: Path) -> Callable[[], RunOutcome]:
 
     def train() -> RunOutcome:
         schedule = Schedule(sweep.name, recorder, store.state_dir, Unobserved())
-        outcome = schedule.execute(planned, InProcess())[RUN]
+        outcome = schedule.execute(form_stacks(planned), InProcess())[RUN]
         assert outcome.state == "finished", outcome.message
         return outcome
 
