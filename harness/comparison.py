@@ -91,18 +91,29 @@ def _check_metric(metric: str, at: Sequence[int]) -> None:
 
 
 def _all_runs(records: Sequence[StoredRun]) -> list[ComparedRun]:
-    """Every run that is not superseded, under its own name, groups by their parents.
+    """Every run that is not superseded, under its own name, and each group of seeds whole.
 
-    Sweeps of one store may use a name twice, and so does a run whose settings were changed.
+    A group's parent lists its members: a seed that another name trained first belongs to the group
+    and stands in a row of its own too. Sweeps of one store may use a name twice, and so does a run
+    whose settings were changed.
     """
-    parents = {run.run_id: run.name for run in records if run.kind == "group"}
-    compared = []
-    for run in records:
-        if run.kind == "run" and run.superseded_by is None:
-            parent = run.tags.get(keys.PARENT_RUN_ID, "")
-            row = parent if parent in parents else run.run_id
-            compared.append(ComparedRun(run.name, run.experiment, run, parents.get(parent), row))
-    return compared
+    runs = {r.run_id: r for r in records if r.kind == "run" and r.superseded_by is None}
+    compared, grouped = [], set()
+    for parent in records:
+        if parent.kind == "group" and parent.superseded_by is None:
+            ids = parent.tags.get(keys.MEMBER_RUNS, "").split()
+            members = [runs[run_id] for run_id in ids if run_id in runs]
+            compared += [
+                ComparedRun(run.name, parent.experiment, run, parent.name, parent.run_id)
+                for run in members
+            ]
+            grouped |= {r.run_id for r in members if _is_under(r, parent)}
+    alone = [run for run in runs.values() if run.run_id not in grouped]
+    return compared + [ComparedRun(run.name, run.experiment, run, row=run.run_id) for run in alone]
+
+
+def _is_under(run: StoredRun, parent: StoredRun) -> bool:
+    return run.tags.get(keys.PARENT_RUN_ID) == parent.run_id
 
 
 def _curves(store: Store) -> Callable[[str, str], Curve]:

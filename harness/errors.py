@@ -91,8 +91,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     >>> nearest("batch_sise", ["batch_size", "seq_len"])
     'batch_size'
     """
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    folded = {name.casefold(): name for name in known}
+    matches = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
 
 
 def escape(text: str) -> str:

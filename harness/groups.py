@@ -83,7 +83,7 @@ def _begin(
         group=first.group,
         engine=first.engine,
         params=shared,
-        tags={keys.MEMBERS: identity},
+        tags={keys.MEMBERS: identity, keys.MEMBER_RUNS: " ".join(r.run_id for _, r in members)},
         description=f"Mean over {len(members)} seeds. {first.declared.config.description}".strip(),
     )
     return recorder.begin(record)

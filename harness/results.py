@@ -43,6 +43,7 @@ class RunResult:
                     "text": claim.text,
                     "holds": claim.holds,
                     "observed": finite_or_none(claim.observed),
+                    "detail": claim.detail,
                 }
                 for claim in self.claims
             ],

@@ -37,13 +37,14 @@ def plan_sweep(
     sweep: Sweep,
     *,
     tracking_uri: str | None = None,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     force: bool = False,
 ) -> tuple[PlannedRun, ...]:
     """What `run_sweep` would do, without creating or writing anything.
 
     Raises NothingMatched when ``only`` selects nothing.
     """
+    only = _globs(only)
     _check_selection(sweep, only)
     store = _existing_store(tracking_uri)
     cache_dir = store.state_dir / ".cache" if store else Path.cwd() / STORE_FOLDER / ".cache"
@@ -59,7 +60,7 @@ def run_sweep(
     sweep: Sweep,
     *,
     tracking_uri: str | None = None,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     jobs: int = 1,
     force: bool = False,
     fail_fast: bool = False,
@@ -83,6 +84,7 @@ def run_sweep(
         StoreError: the store cannot be opened or written; StoreInUse when another sweep has it.
         Interrupted: Ctrl-C or SIGTERM, after what was running is recorded as killed.
     """
+    only = _globs(only)
     _check_selection(sweep, only)
     observer = observer or Unobserved()
     store = open_store(tracking_uri)
@@ -93,6 +95,11 @@ def run_sweep(
         call.plan(force=force)
         call.train(jobs, fail_fast=fail_fast)
         return call.finish()
+
+
+def _globs(only: str | Sequence[str]) -> Sequence[str]:
+    """One glob or several: a text alone is one, not its letters."""
+    return [only] if isinstance(only, str) else only
 
 
 def _check_selection(sweep: Sweep, only: Sequence[str]) -> None:

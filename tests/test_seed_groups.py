@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sweep_files import write_sweep
 
+from harness.comparison import compare
 from harness.groups import mean_curve
 from harness.results import SweepResult
 from harness.spec.load import load_sweep
@@ -121,3 +122,18 @@ def test_a_claim_over_the_mean_is_one_result_of_the_group(project):
 
 def test_the_mean_curve_has_the_steps_that_all_have():
     assert mean_curve([{1: 1.0, 2: 2.0, 3: 9.0}, {1: 3.0, 2: 4.0}]) == {1: 2.0, 2: 3.0}
+
+
+def test_a_seed_that_another_name_trained_first_counts_in_its_group_everywhere(project):
+    file = write_sweep(Path("sweep.yaml"), {"solo": {}, "many": {"seeds": 3}})
+    run_sweep(load_sweep(file))
+    by_file, whole = compare(file), compare()
+    columns = ["name", "n", "final", "low", "high"]
+    assert by_file[columns].equals(whole[columns])
+    assert dict(zip(whole["name"], whole["n"], strict=True)) == {"solo": 1, "many": 3}
+
+
+def test_a_glob_given_as_a_text_is_one_glob(project):
+    file = write_sweep(Path("sweep.yaml"), {"a": {}, "b": {}})
+    result = run_sweep(load_sweep(file), only="a")
+    assert [run.planned.name for run in result.runs] == ["a"]

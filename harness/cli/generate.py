@@ -24,7 +24,8 @@ def generate(
         int | None, typer.Option("--top-k", min=1, help="Draw among the k likeliest only.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Set right before the first step.")
+        int | None,
+        typer.Option("--seed", min=0, max=2**63 - 1, help="Set right before the first step."),
     ] = None,
     tracking_uri: TrackingUri = None,
 ) -> None:

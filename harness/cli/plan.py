@@ -60,7 +60,7 @@ def stack_numbers(runs: Sequence[PlannedRun]) -> dict[str, int]:
 
 def print_plan(runs: Sequence[PlannedRun]) -> None:
     """The plan as a table, and its sum in a line."""
-    from harness.cli.tables import counted, print_table
+    from harness.cli.tables import print_table
 
     stacks = stack_numbers(runs)
     rows = [
@@ -73,8 +73,18 @@ def print_plan(runs: Sequence[PlannedRun]) -> None:
         for run in runs
     ]
     print_table(["run", "fingerprint", "engine", "reason"], rows)
-    counts = Counter(run.reason for run in runs if run.is_done or run.is_trained)
-    shared = sum(1 for run in runs if run.owner)
-    to_train = sum(1 for run in runs if run.is_trained)
-    reasons = ", ".join(f"{n} {reason}" for reason, n in counts.items())
-    print(f"{counted(len(runs), 'run')}, {to_train} to train ({reasons}; {shared} shared)")
+    print(_sum(runs))
+
+
+def _sum(runs: Sequence[PlannedRun]) -> str:
+    """The plan in a line: what is to be trained and why, what is done, what is shared."""
+    from harness.cli.tables import counted
+
+    reasons = Counter(run.reason for run in runs if run.is_trained)
+    to_train = f"{sum(reasons.values())} to train"
+    if reasons:
+        to_train += f" ({', '.join(f'{n} {reason}' for reason, n in reasons.items())})"
+    done = sum(1 for run in runs if run.is_done)
+    shared = sum(1 for run in runs if run.owner and not run.is_done)
+    parts = [to_train, f"{done} already done", *([f"{shared} shared"] if shared else [])]
+    return f"{counted(len(runs), 'run')}: {', '.join(parts)}"

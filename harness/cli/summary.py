@@ -19,13 +19,13 @@ VERDICTS = {True: "holds", False: "DOES NOT HOLD", None: "not decided"}
 
 def print_summary(result: SweepResult, *, quiet: bool) -> None:
     """The table of runs, the claims with what was observed, and a last line that says it all."""
-    if not quiet:
+    if not quiet and result.runs:
         _print_runs(result)
         print()
     _print_claims(result, quiet=quiet)
     if result.searches and not quiet:
         print(f"searches: not run ({len(result.searches)} declared)")
-    if not quiet:
+    if not quiet and result.runs:
         print(_last_line(result))
     for run in result.runs:
         if run.status == "failed":
@@ -97,7 +97,9 @@ def _last_line(result: SweepResult) -> str:
     runs = ", ".join(f"{n} {what}" for what, n in counts.items())
     claims = [claim for _, claim in _named_claims(result)]
     held = sum(1 for claim in claims if claim.holds)
-    checked = f" {held} of {len(claims)} claims hold." if claims else ""
+    undecided = sum(1 for claim in claims if claim.holds is None)
+    left = f", {undecided} not decided" if undecided else ""
+    checked = f" {held} of {len(claims)} claims hold{left}." if claims else ""
     return f"{counted(len(result.runs), 'run')}: {runs}.{checked}"
 
 

@@ -35,7 +35,11 @@ def print_table(
     terminal = sys.stdout.isatty()
     table = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False)
     for i, column in enumerate(head):
-        table.add_column(Text(column), justify="right" if i in right else "left", overflow="fold")
+        if i in right:  # a number is shown whole or not at all
+            width = max(len(column), *(len(row[i]) for row in rows), 0)
+            table.add_column(Text(column), justify="right", no_wrap=True, min_width=width)
+        else:
+            table.add_column(Text(column), overflow="fold")
     for row in rows:
         table.add_row(*(Text(escape(cell)) for cell in row))
     console = Console(width=None if terminal else PIPE_WIDTH, highlight=False)

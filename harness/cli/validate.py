@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from harness.cli.errors import reporting
 from harness.cli.options import AsJson, File, MaxRuns, Set
 from harness.spec.limits import MAX_RUNS
+
+if TYPE_CHECKING:
+    from harness.spec.sweep_file import Experiment
 
 
 def validate(
@@ -17,7 +21,7 @@ def validate(
         from harness.spec.load import load_sweep
 
         sweep = load_sweep(file, overrides=set_ or (), max_runs=max_runs)
-        num_claims = sum(len(experiment.claims) for experiment in sweep.experiments)
+        num_claims = sum(_num_claims(experiment) for experiment in sweep.experiments)
         counts = {
             "experiments": len(sweep.experiments),
             "runs": len(sweep.runs),
@@ -28,3 +32,9 @@ def validate(
             print(json.dumps({"errors": [], "name": sweep.name, **counts}))
         else:
             print(f"{file}: valid, {', '.join(f'{n:,} {what}' for what, n in counts.items())}")
+
+
+def _num_claims(experiment: Experiment) -> int:
+    """Claims as `run` counts them: one a run, or one a group where it is about the mean."""
+    num_groups = len({run.group for run in experiment.runs})
+    return sum(num_groups if c.over_mean else len(experiment.runs) for c in experiment.claims)

@@ -85,7 +85,13 @@ class _Check:
         if value is None or None in references:
             return ClaimResult(self.claim.text, False, value, "a value is missing")
         known = [r for r in references if r is not None]
-        return ClaimResult(self.claim.text, self._holds(value, value, known), value)
+        detail = f"compared with {known[0]:.6g}" if self._refers else ""
+        return ClaimResult(self.claim.text, self._holds(value, value, known), value, detail)
+
+    @property
+    def _refers(self) -> bool:
+        """Whether the claim compares with something that was measured."""
+        return any(reference.number is None for reference in self.claim.references)
 
     def group(self, members: Sequence[DeclaredRun]) -> ClaimResult:
         """The claim on the mean over a group's seeds: it holds when the whole interval does.
@@ -114,6 +120,12 @@ class _Check:
         low, high = spread.low + centres[0], spread.high + centres[0]
         mean = statistics.fmean(values)
         detail = f"n = {len(values)}, 95 % interval {low:.4g} to {high:.4g}"
+        if self._refers:
+            between = f"{spread.low:.4g} to {spread.high:.4g}"
+            detail = (
+                f"compared with {centres[0]:.6g}; difference {spread.mean:.4g}, 95 % interval "
+                f"{between}, paired by seed, n = {len(values)}"
+            )
         return ClaimResult(self.claim.text, self._holds(low, high, centres), mean, detail)
 
     def _holds(self, low: float, high: float, references: Sequence[float]) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import shorten, show
+from harness.spec.foreign import translate
 from harness.spec.layers import SECTIONS
 from harness.spec.nodes import Node
 from harness.spec.optimizers import OPTIMIZERS
@@ -81,6 +82,16 @@ def known_paths() -> list[str]:
     return paths
 
 
+def home_of(key: str) -> str | None:
+    """The dotted path of a setting that is written without its section, or None.
+
+    >>> home_of("lr"), home_of("learning_rate"), home_of("zebra")
+    ('optimizer.lr', 'optimizer.lr', None)
+    """
+    homes = {path.partition(".")[2]: path for path in reversed(known_paths())}
+    return homes.get(key) or homes.get(translate(key, homes) or "")
+
+
 def compact(value: object) -> str:
     """A value as compact JSON, the way it stands in a run's name."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
@@ -98,7 +109,11 @@ def check_path(path: str, node: Node, problems: Problems) -> bool:
     elif section in SECTIONS:
         message = unknown_key(key, keys) + f" (in {section})"
     else:
-        message = unknown_key(path, known if "." in path else SECTIONS)
+        home = home_of(path)
+        if home is not None:
+            message = f"unknown path {show(path)}; did you mean {home}?"
+        else:
+            message = unknown_key(path, known if "." in path else SECTIONS)
     problems.at(node, message, key=True)
     return False
 

@@ -21,9 +21,6 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "max_iters": ("steps",),
     "num_steps": ("steps",),
     "iterations": ("steps",),
-    "epochs": ("steps",),
-    "num_epochs": ("steps",),
-    "num_train_epochs": ("steps",),
     "bs": ("batch_size",),
     "per_device_train_batch_size": ("batch_size",),
     "block_size": ("seq_len", "max_seq_len"),
@@ -97,11 +94,19 @@ FOREIGN: dict[str, tuple[str, ...]] = {
 }
 
 
+def _squeezed(word: str) -> str:
+    """A word as people vary it: learning_rate, learning-rate, LearningRate."""
+    return word.casefold().replace("-", "").replace("_", "")
+
+
+_SQUEEZED = {_squeezed(word): ours for word, ours in FOREIGN.items()}
+
+
 def translate(word: str, known: Collection[str]) -> str | None:
     """What another tool's ``word`` is called among the ``known`` keys, or None.
 
     >>> translate("learning_rate", {"name", "lr"})
     'lr'
     """
-    ours = FOREIGN.get(word.lower().replace("-", "_"), ())
+    ours = _SQUEEZED.get(_squeezed(word), ())
     return next((name for name in ours if name in known), None)

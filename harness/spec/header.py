@@ -10,6 +10,8 @@ from collections.abc import Collection
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import show
+from harness.spec.expand import home_of
+from harness.spec.foreign import translate
 from harness.spec.layers import RUN_KEYS, SECTIONS, Layer, run_layer
 from harness.spec.names import check_name
 from harness.spec.nodes import Node
@@ -40,8 +42,14 @@ def check_top(root: Node, problems: Problems) -> None:
 def check_keys(node: Node, known: Collection[str], problems: Problems) -> None:
     """Tells every key of a mapping that is not known, with the one that was probably meant."""
     for key, child in node.entries().items():
-        if key not in known:
+        if key in known:
+            continue
+        home = home_of(key) if "train" in known and translate(key, known) is None else None
+        if home is None:
             problems.at(child, unknown_key(key, known), key=True)
+        else:
+            message = f"unknown key {show(key)} here; it is {home}: write it under"
+            problems.at(child, f"{message} {home.partition('.')[0]}", key=True)
 
 
 def _check_version(root: Node, problems: Problems) -> None:

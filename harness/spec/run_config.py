@@ -8,13 +8,16 @@ nor MLflow. Sections and keys are those of the sweep file; ranges are checked he
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from harness.errors import show
 from harness.spec.optimizers import AnyOptimizer
 
+DEVICE = r"^(cpu|cuda(:\d{1,2})?)$"
 MAX_PARAMETERS = 2**31
 MAX_SEED = 2**63 - 1
 
@@ -127,8 +130,8 @@ class TrainConfig(_Section):
     batch_size: Annotated[int, Field(ge=1, le=2**20)] = Field(description="B, sequences in a batch")
     seq_len: Count = Field(description="T, tokens in a sequence; at most model.max_seq_len")
     engine: Engine = Field("auto", description="how runs are trained")
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d{1,2})?)$")] = Field(
-        "cpu", description="cpu, cuda or cuda:N"
+    device: str = Field(
+        "cpu", description="cpu, cuda or cuda:N", json_schema_extra={"pattern": DEVICE}
     )
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(
         1, description="torch threads of the process that trains"
@@ -136,6 +139,15 @@ class TrainConfig(_Section):
     log_every: Count = Field(
         50, description="optimizer steps between console lines; every loss is recorded"
     )
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, device: str) -> str:
+        if not re.fullmatch(DEVICE, device):
+            raise PydanticCustomError(
+                "harness", "must be cpu, cuda or cuda:N, got {found}", {"found": show(device)}
+            )
+        return device
 
 
 class SeedConfig(_Section):

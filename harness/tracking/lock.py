@@ -80,4 +80,5 @@ def _in_use_by(lock: Path) -> str:
         who = f"by process {holder['pid']}, since {holder['started']}"
     except (OSError, ValueError, KeyError, TypeError):
         who = "by another process"
-    return f"{lock.parent.parent}: this store is in use {who}; wait until it ends, or stop it"
+    store = lock.parent.parent
+    return f"{store}: this store is in use {who}; wait until it ends (--wait does), or stop it"

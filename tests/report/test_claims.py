@@ -258,9 +258,11 @@ def test_over_the_mean_two_experiments_are_compared_by_their_difference_paired_b
     experiments = seeded(below, b={"seeds": 4, "optimizer": {"lr": 0.5}})
     result = check(experiments, {**ends("a", VALUES), **ends("b", other)})["a/seed=0"][0]
     assert result.holds is True
-    _, high = scipy_interval([a - b for a, b in zip(VALUES, other, strict=True)])
+    low, high = scipy_interval([a - b for a, b in zip(VALUES, other, strict=True)])
     assert high < 0
-    assert f"to {high + np.mean(other):.4g}" in result.detail
+    difference = f"95 % interval {low:.4g} to {high:.4g}, paired by seed, n = 4"
+    assert result.detail.startswith(f"compared with {np.mean(other):.6g}; difference -0.1")
+    assert result.detail.endswith(difference)
     shuffled = [other[2], other[3], other[0], other[1]]
     result = check(experiments, {**ends("a", VALUES), **ends("b", shuffled)})["a/seed=0"][0]
     assert result.holds is False
