@@ -24,6 +24,7 @@ from harness.spec.stacking import unsupported
 from harness.text.corpora import Corpus
 from harness.train.data import corpus_tensor
 from harness.train.optimizers import build_optimizer
+from harness.train.stacked.batches import Windows
 from harness.train.stacked.layout import num_weights, shape_of, weight_shapes
 from harness.train.stacked.settings import NUM_MOMENTS, settings_of
 from harness.train.stacked.weights import initial_weights
@@ -54,11 +55,16 @@ class StackedRun:
         assert unsupported(config) is None, unsupported(config)
         self.config, self.corpus, self.data = config, corpus, data
         self.weights, self.moments = weights, moments
-        self.batches = batches
         self.step = step
         self.shape = shape_of(config)
         self.settings = settings_of(config.optimizer)
         self.ids: npt.NDArray[Any] = data.numpy()
+        self.windows = Windows(batches, len(data), self.shape)
+
+    @property
+    def batches(self) -> torch.Generator:
+        """Draws the batches; as after `step`."""
+        return self.windows.generator()
 
     @property
     def remaining(self) -> int:
