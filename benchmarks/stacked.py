@@ -34,9 +34,9 @@ Case = tuple[str, dict[str, Any], int, int, int, float]
 CHAPTER: list[Case] = [
     ("one run", {}, 1, 60, 200, 8),
     ("16 runs", {}, 16, 60, 200, 250),
-    ("64 runs", {}, 64, 60, 100, 250),
-    ("256 runs", {}, 256, 60, 50, 250),
-    ("1,024 runs", {}, 1024, 60, 25, 250),
+    ("64 runs", {}, 64, 60, 200, 250),
+    ("256 runs", {}, 256, 60, 200, 250),
+    ("1,024 runs", {}, 1024, 60, 200, 250),
 ]
 FUSED: list[Case] = [
     ("16 runs, C8 V4 N2 B16 T8, fused", {"train": {"batch_size": 16}}, 16, 60, 40, 0),

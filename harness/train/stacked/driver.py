@@ -28,7 +28,7 @@ from harness.train.stacked.cpu.vector import W
 from harness.train.stacked.run import StackedRun
 
 CHUNK_S = 0.25  # the hook is called about so often
-# A record from its three fields in 0.1 us, where the class takes 0.4: 5 % of a step.
+# A record from its three fields in 0.13 us, where the class takes 0.22; a step takes 8.
 AS_RECORD = functools.partial(tuple.__new__, StepRecord)
 MAX_CHUNK_BYTES = 2**24  # of the token ids of one chunk of 16 runs
 

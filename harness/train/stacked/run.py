@@ -1,7 +1,7 @@
 """One run of a stack, and its way from and to the state that the other engines train.
 
-Making a torch module and optimizer takes 2 ms a run, so that neither is made unless a checkpoint
-or an evaluation asks for it.
+Making a torch module takes as long as 65 steps of training in a stack, so that neither it nor an
+optimizer is made unless a checkpoint or an evaluation asks for it.
 
 Guarantees: what `state` gives is what this run would have alone, to the bit, between any two
 chunks; a state at any step, of any engine, can be gone on with.
@@ -24,6 +24,7 @@ from harness.spec.stacking import unsupported
 from harness.text.corpora import Corpus
 from harness.train.data import corpus_tensor
 from harness.train.optimizers import build_optimizer
+from harness.train.stacked.batches import Windows
 from harness.train.stacked.layout import num_weights, shape_of, weight_shapes
 from harness.train.stacked.settings import NUM_MOMENTS, settings_of
 from harness.train.stacked.weights import initial_weights
@@ -54,11 +55,16 @@ class StackedRun:
         assert unsupported(config) is None, unsupported(config)
         self.config, self.corpus, self.data = config, corpus, data
         self.weights, self.moments = weights, moments
-        self.batches = batches
         self.step = step
         self.shape = shape_of(config)
         self.settings = settings_of(config.optimizer)
         self.ids: npt.NDArray[Any] = data.numpy()
+        self.windows = Windows(batches, len(data), self.shape)
+
+    @property
+    def batches(self) -> torch.Generator:
+        """Draws the batches; as after `step`."""
+        return self.windows.generator()
 
     @property
     def remaining(self) -> int:

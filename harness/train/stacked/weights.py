@@ -1,7 +1,7 @@
 """A run's first weights, drawn as building the module draws them, without building it.
 
-A module takes 2 ms to build, 8 s for a stack of 4,096 runs: longer than 200 steps of them. The
-same calls of torch's generator on one flat row take 0.1 ms.
+The chapter's module takes 0.54 ms to build, as long as 65 steps of training in a stack. The same
+calls of torch's generator on one flat row take 0.07 ms.
 
 Guarantee: the same bits as `set_seed(seed); GPT.from_config(config)`, in the layout of `layout`
 (a test compares them over many shapes).

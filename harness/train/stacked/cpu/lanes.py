@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.train.stacked.batches import draw_starts
 from harness.train.stacked.cpu.compiling import compiled
 from harness.train.stacked.cpu.memory import Memory, allocate, slice_sequences, zeros
 from harness.train.stacked.cpu.optimizers import EPS, L2, NUM_NUMBERS, NUM_SETTINGS
@@ -74,8 +73,7 @@ class Lanes:
         shape = self.shape
         ids = np.zeros((num_steps, shape.batch_size, shape.seq_len + 1, W), np.int32)
         for lane, run in enumerate(self.runs):
-            starts = draw_starts(run.batches, len(run.ids), num_steps, shape)
-            gather(ids, lane, run.ids, starts)
+            gather(ids, lane, run.ids, run.windows.take(num_steps))
         losses = np.empty((num_steps, W), np.float32)
         train_steps(self.group, memory, ids, losses, shape, slice_sequences(shape), self.dropping)
         for run in self.runs:

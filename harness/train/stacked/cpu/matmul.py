@@ -2,7 +2,7 @@
 
 A product is summed in tiles of 4 x 4 results, held in 16 registers while k runs: 8 loads for 16
 multiplications, where one result at a time would need 2 for 1 and wait for memory (5-10 GFLOP/s;
-tiles reach 56-102). What is left over at the edges is summed in strips of 4 and single results.
+tiles reach 70-105). What is left over at the edges is summed in strips of 4 and single results.
 
 A `Matrix` is a view: element (i, k) stands in row `at + i * row + k * col` of `array` (rows, W),
 so that one product serves x W^T, g W, g^T x and the heads of attention.

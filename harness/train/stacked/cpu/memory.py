@@ -2,7 +2,7 @@
 
 A step goes through its batch in slices of a few sequences, whose gradients add up, so that these
 arrays stay in the processor's second-level cache whatever the batch (with the whole batch of 16 at
-once, C = 32 and T = 32 took 1.6 times as long). One set serves all runs of a thread.
+once, C = 32 and T = 32 took 1.57 times as long). One set serves all runs of a thread.
 
 Layout: N blocks, R the tokens of a slice, sequences of T, H heads; C, V as in the model; the lane
 last. Arrays "per block" have the block first.
