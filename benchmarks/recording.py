@@ -30,8 +30,8 @@ from harness.executors.in_process import InProcess
 from harness.gpt.batch import get_batch
 from harness.planning import Corpora, plan_runs
 from harness.schedule import RunOutcome, Schedule, Unobserved
-from harness.stacks import form_stacks
 from harness.spec.load import load_sweep
+from harness.stacks import form_stacks
 from harness.tracking.environment import environment_tags
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.mlflow_api import mlflow

@@ -43,7 +43,6 @@ class RunResult:
                     "text": claim.text,
                     "holds": claim.holds,
                     "observed": finite_or_none(claim.observed),
-                    "detail": claim.detail,
                 }
                 for claim in self.claims
             ],

@@ -90,7 +90,7 @@ def test_dry_run_plans_everything_and_creates_nothing(harness, tmp_path, monkeyp
     assert {run["status"] for run in told["runs"]} == {"planned"}
     assert all(set(run) == RUN_KEYS for run in told["runs"])
     result = harness("run", path, "--dry-run")
-    assert "2 runs, 2 to train (2 new; 0 shared)" in result.stdout
+    assert "2 runs: 2 to train (2 new), 0 already done" in result.stdout
     assert result.exit_code == 0
     assert harness("run", path, "--dry-run", "-q").stdout == ""
     assert [file.name for file in tmp_path.iterdir()] == ["sweep.yaml"]

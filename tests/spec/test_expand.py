@@ -118,7 +118,7 @@ def test_where_last_parts_collide_names_have_full_paths():
         ("matrix: {train.steps: 5}", "matrix.train.steps", "must be a list of values, got 5", "5"),
         ("matrix: {train.steps: []}", "matrix.train.steps", "must be a list of values", "[]"),
         ("matrix: {train: [1]}", "matrix.train", "train is a section; name one of its", "train:"),
-        ("matrix: {steps: [1]}", "matrix.steps", "unknown path 'steps'; did you mean train.steps?", "steps"),
+        ("matrix: {steps: [1]}", "matrix.steps", "unknown path 'steps'; did you mean", "steps"),
         ("matrix: {training.steps: [1]}", "matrix.training.steps", "mean train.steps?", "traini"),
         ("matrix: {optimizer.learning_rate: [1]}", "matrix.optimizer.learning_rate",
          "here it is called lr (in optimizer)", "optimizer"),
