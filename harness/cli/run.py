@@ -18,32 +18,32 @@ if TYPE_CHECKING:
     from harness.spec.sweep_file import Sweep
 
 
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=1024, help="Processes that train.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would be done; write nothing.")
+]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="Start nothing after a run that failed.")
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for another sweep on this store to end.")]
+Junit = Annotated[Path | None, typer.Option("--junit", help="Write the claims as a JUnit file.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only what needs attention.")]
+
+
 def run(
     file: File,
     only: Only = None,
     set_: Set = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, max=1024, help="Processes that train.")
-    ] = 1,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done; write nothing.")
-    ] = False,
+    jobs: Jobs = 1,
+    dry_run: DryRun = False,
     force: Force = False,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Start nothing after a run that failed.")
-    ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for another sweep on this store to end.")
-    ] = False,
-    junit: Annotated[
-        Path | None, typer.Option("--junit", help="Write the claims as a JUnit file.")
-    ] = None,
+    fail_fast: FailFast = False,
+    wait: Wait = False,
+    junit: Junit = None,
     max_runs: MaxRuns = MAX_RUNS,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only what needs attention.")
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train every run of a sweep that is not done, check every claim, print one table.
 
