@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.errors import reporting
+from harness.cli.files import check_folder, write_text
 from harness.cli.options import AsJson, TrackingUri
-from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.comparison import Comparison
@@ -43,8 +43,7 @@ def compare(
     """Compare runs: final value, chosen steps, perplexity, and the settings that differ."""
     with reporting(as_json=as_json):
         for flag, path in (("--csv", csv), ("--png", png), ("--html", html)):
-            if path is not None and not path.absolute().parent.is_dir():
-                raise UsageError(f"{flag} {path}: there is no folder {path.absolute().parent}")
+            check_folder(flag, path)
         from harness.comparison import comparison
 
         made = comparison(file, tracking_uri=tracking_uri, metric=metric, at=at or ())
@@ -59,19 +58,13 @@ def _write_files(
     from harness.report.plots import curves_figure, to_svg, write_png
 
     if csv is not None:
-        _write(csv, csv_text(made.frame))
+        write_text(csv, csv_text(made.frame))
     if png is not None or html is not None:
         figure = curves_figure(made.bands, made.metric)
         if png is not None:
             write_png(figure, png)
         if html is not None:
-            _write(html, html_page(made.frame, to_svg(figure), title))
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+            write_text(html, html_page(made.frame, to_svg(figure), title))
 
 
 def _print(made: Comparison, *, as_json: bool, as_markdown: bool) -> None:

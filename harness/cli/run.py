@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.errors import reporting
+from harness.cli.files import check_folder, write_text
 from harness.cli.options import AsJson, File, Force, MaxRuns, Only, Set, TrackingUri
-from harness.errors import UsageError
 from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run(
     with reporting(as_json=as_json):
         from harness.spec.load import load_sweep
 
-        _check_writable(junit)
+        check_folder("--junit", junit)
         sweep = load_sweep(file, overrides=set_ or (), only=only or (), max_runs=max_runs)
         if dry_run:
             _dry_run(sweep, only or [], force, tracking_uri, as_json, quiet)
@@ -101,12 +101,6 @@ def _dry_run(
         print_plan(runs)
 
 
-def _check_writable(junit: Path | None) -> None:
-    """Better now than after an hour of training."""
-    if junit is not None and not junit.absolute().parent.is_dir():
-        raise UsageError(f"--junit {junit}: there is no folder {junit.absolute().parent}")
-
-
 def _write_junit(path: Path, sweep_name: str, result: SweepResult) -> None:
     from harness.report.junit import CheckedRun, junit_xml
 
@@ -119,6 +113,4 @@ def _write_junit(path: Path, sweep_name: str, result: SweepResult) -> None:
         )
         for run in result.runs
     ]
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(junit_xml(sweep_name, runs), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, junit_xml(sweep_name, runs))
