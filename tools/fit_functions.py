@@ -96,15 +96,9 @@ def log_rest(f: mp.mpf) -> mp.mpf:
     return (mp.log1p(f) - f + f * f / 2) / f**3
 
 
-def erf_ratio(z: mp.mpf) -> mp.mpf:
-    """P with erf(x) = x P(x^2), less the constant 1 (so that x + x (P - 1) rounds once)."""
-    x = mp.sqrt(_away_from_zero(z))
-    return mp.erf(x) / x - 1
-
-
-def erfcx(s: mp.mpf) -> mp.mpf:
-    """T with erf(x) = 1 - exp(-x^2) T(x - 1): best conditioned at 1, where exp(-x^2) is largest."""
-    return mp.exp((s + 1) ** 2) * mp.erfc(s + 1)
+def normal_tail(a: mp.mpf) -> mp.mpf:
+    """T with 1 - Phi(a) = exp(-a^2 / 2) T(a), Phi the standard normal distribution function."""
+    return mp.ncdf(-a) * mp.exp(a * a / 2)
 
 
 def main() -> None:
@@ -119,8 +113,7 @@ def main() -> None:
             2 * root - 1,
             8,
         ),
-        "ERF_NEAR": (erf_ratio, lambda z: 1 / (1 + erf_ratio(z)), 0.0, 1.0, 6),
-        "ERF_FAR": (erfcx, lambda s: mp.exp(-((s + 1) ** 2)), 0.0, 3.0, 9),
+        "TAIL": (normal_tail, lambda a: mp.exp(-a * a / 2), 0.0, 5.0, 12),
     }
     for name, (f, weight, low, high, degree) in fits.items():
         coefficients, error = float32_fit(f, weight, low, high, degree)

@@ -46,6 +46,7 @@ def test_loss_and_gradient_are_torchs_for_every_lane(shape):
         ours = np.abs(run.moments[0] - gradient64).max()
         theirs = np.abs(gradient32 - gradient64).max()
         size = np.abs(gradient64).max()
-        # As near to the exact gradient as torch's own single precision, within a factor.
+        # As near to the exact gradient as torch's own single precision, within a factor. (Torch's
+        # own is up to 3e-6 off, on one processor and not on another: it is no yardstick alone.)
         assert ours <= 4 * theirs + 2e-7 * size
-        np.testing.assert_allclose(run.moments[0], gradient32, rtol=0, atol=2e-6 * size + 1e-7)
+        assert ours <= 2e-6 * size + 1e-7

@@ -24,7 +24,8 @@ from harness.train.stacked.cpu.matmul import (
     flipped,
     product,
 )
-from harness.train.stacked.cpu.vector import fma, load, splat, store, where_less
+from harness.train.stacked.cpu.rows import load, store
+from harness.train.stacked.cpu.vector import fma, splat, where_less
 
 QUERY, KEY, VALUE = constant(0), constant(1), constant(2)
 

@@ -20,7 +20,8 @@ import numpy as np
 
 from harness.train.stacked.cpu.compiling import compiled, inlined
 from harness.train.stacked.cpu.matmul import ADD
-from harness.train.stacked.cpu.vector import W, fma, load, store
+from harness.train.stacked.cpu.rows import load, store
+from harness.train.stacked.cpu.vector import W, fma
 
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)

@@ -1,7 +1,7 @@
 """Token and position embeddings, and the cross-entropy of the tied head, of 16 runs at once.
 
-Here alone lanes differ in what they read: each run has its own tokens, so that rows of the table
-are fetched number by number.
+Here alone lanes differ in what they read: each run has its own tokens, and so its own rows of the
+table.
 
 Layout: ids (N, T + 1, W), N sequences of T tokens and the one after; x (N, T, C); table (V, C),
 positions (S, C), logits (N, T, V); the lane last, other axes flattened but for those of ids.
@@ -13,7 +13,8 @@ from typing import Any
 
 from harness.train.stacked.cpu.compiling import compiled
 from harness.train.stacked.cpu.functions import exp, log
-from harness.train.stacked.cpu.vector import W, load, splat, store, where_less
+from harness.train.stacked.cpu.rows import load, load_ints, pick, put, store
+from harness.train.stacked.cpu.vector import int_splat, splat, where_less
 
 
 @compiled
@@ -22,11 +23,10 @@ def embed(x: Any, table: Any, positions: Any, ids: Any, C: int) -> None:
     N, T = ids.shape[0], ids.shape[1] - 1
     for n in range(N):
         for t in range(T):
-            at = (n * T + t) * C
+            at, row = (n * T + t) * C, load_ints(ids, n * (T + 1) + t) * int_splat(C)
             for c in range(C):
-                for lane in range(W):
-                    x[at + c, lane] = table[ids[n, t, lane] * C + c, lane]
-                store(x, at + c, load(x, at + c) + load(positions, t * C + c))
+                entry = pick(table, row + int_splat(c))
+                store(x, at + c, entry + load(positions, t * C + c))
 
 
 @compiled
@@ -35,11 +35,11 @@ def embed_gradient(dtable: Any, dpositions: Any, dx: Any, ids: Any, C: int) -> N
     N, T = ids.shape[0], ids.shape[1] - 1
     for n in range(N):
         for t in range(T):
-            at = (n * T + t) * C
+            at, row = (n * T + t) * C, load_ints(ids, n * (T + 1) + t) * int_splat(C)
             for c in range(C):
-                store(dpositions, t * C + c, load(dpositions, t * C + c) + load(dx, at + c))
-                for lane in range(W):
-                    dtable[ids[n, t, lane] * C + c, lane] += dx[at + c, lane]
+                d = load(dx, at + c)
+                store(dpositions, t * C + c, load(dpositions, t * C + c) + d)
+                put(dtable, row + int_splat(c), pick(dtable, row + int_splat(c)) + d)
 
 
 @compiled
@@ -57,19 +57,16 @@ def cross_entropy(loss: Any, logits: Any, ids: Any, V: int, num_tokens: int) -> 
             for v in range(1, V):
                 logit = load(logits, at + v)
                 largest = where_less(largest, logit, logit, largest)
-            for lane in range(W):  # the row of `loss` is free until the end: hold the targets there
-                loss[0, lane] = logits[at + ids[n, t + 1, lane], lane]
-            target = load(loss, 0)
+            target = int_splat(at) + load_ints(ids, n * (T + 1) + t + 1)
+            target_logit = pick(logits, target)
             sum_exp = splat(0.0)
             for v in range(V):
                 e = exp(load(logits, at + v) - largest)
                 sum_exp = sum_exp + e
                 store(logits, at + v, e)
-            total = total + (log(sum_exp) - (target - largest))
+            total = total + (log(sum_exp) - (target_logit - largest))
             factor = share / sum_exp
             for v in range(V):
                 store(logits, at + v, load(logits, at + v) * factor)
-            store(loss, 0, share)
-            for lane in range(W):
-                logits[at + ids[n, t + 1, lane], lane] -= loss[0, lane]
+            put(logits, target, pick(logits, target) - share)
     store(loss, 0, total)

@@ -13,10 +13,10 @@ import math
 from typing import Any
 
 from harness.train.stacked.cpu.compiling import compiled
-from harness.train.stacked.cpu.functions import erf_given, exp_of_minus_square
-from harness.train.stacked.cpu.vector import fma, load, splat, store
+from harness.train.stacked.cpu.functions import exp_of_minus_half_square, normal_cdf
+from harness.train.stacked.cpu.rows import load, store
+from harness.train.stacked.cpu.vector import fma, splat
 
-SQRT_HALF = math.sqrt(0.5)
 DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 
 
@@ -27,9 +27,8 @@ def gelu(y: Any, h: Any, bias: Any, R: int, O: int) -> None:  # noqa: E741
         for o in range(O):
             i = row * O + o
             x = load(h, i) + load(bias, o)
-            u = x * splat(SQRT_HALF)
-            e = exp_of_minus_square(u)
-            below = fma(splat(0.5), erf_given(u, e), splat(0.5))  # the distribution function at x
+            e = exp_of_minus_half_square(x)
+            below = normal_cdf(x, e)
             store(y, i, x * below)
             store(h, i, fma(x * splat(DENSITY_AT_0), e, below))
 
@@ -37,10 +36,8 @@ def gelu(y: Any, h: Any, bias: Any, R: int, O: int) -> None:  # noqa: E741
 @compiled
 def gelu_gradient(dy: Any, dbias: Any, slope: Any, R: int, O: int) -> None:  # noqa: E741
     """The gradient by h, in the place of dy; its sum over the rows is added to dbias."""
-    for o in range(O):
-        total = load(dbias, o)
-        for row in range(R):
+    for row in range(R):
+        for o in range(O):
             g = load(dy, row * O + o) * load(slope, row * O + o)
             store(dy, row * O + o, g)
-            total = total + g
-        store(dbias, o, total)
+            store(dbias, o, load(dbias, o) + g)

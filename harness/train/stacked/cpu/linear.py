@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.train.stacked.cpu.compiling import compiled, inlined
 from harness.train.stacked.cpu.matmul import ADD, ALL, flipped, matrix, product
-from harness.train.stacked.cpu.vector import load, store
+from harness.train.stacked.cpu.rows import load, store
 
 
 @inlined
@@ -47,8 +47,6 @@ def add_bias(y: Any, bias: Any, R: int, O: int) -> None:  # noqa: E741
 @compiled
 def bias_gradient(dbias: Any, dy: Any, R: int, O: int) -> None:  # noqa: E741
     """db += the sum of dy over the rows."""
-    for o in range(O):
-        total = load(dbias, o)
-        for row in range(R):
-            total = total + load(dy, row * O + o)
-        store(dbias, o, total)
+    for row in range(R):
+        for o in range(O):
+            store(dbias, o, load(dbias, o) + load(dy, row * O + o))

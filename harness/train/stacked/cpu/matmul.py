@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from harness.train.stacked.cpu.compiling import compiled, constant, inlined
-from harness.train.stacked.cpu.vector import fma, load, splat, store
+from harness.train.stacked.cpu.rows import load, store
+from harness.train.stacked.cpu.vector import fma, splat
 
 ZERO, ONE = constant(0), constant(1)
 

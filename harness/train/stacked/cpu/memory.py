@@ -10,6 +10,7 @@ last. Arrays "per block" have the block first.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,9 @@ import numpy.typing as npt
 from harness.train.stacked.cpu.vector import W
 from harness.train.stacked.layout import Shape
 
-SLICE_TOKENS = 32  # a slice has so many tokens, or one sequence where that is longer
+# A slice has at most so many tokens and bytes, or one sequence where that is more.
+SLICE_TOKENS = 32
+SLICE_BYTES = 2**20
 
 Floats = npt.NDArray[np.float32]
 
@@ -58,13 +61,21 @@ class Memory(NamedTuple):
 
 def slice_sequences(shape: Shape) -> int:
     """How many sequences of a batch go through the model together."""
-    return max(1, min(shape.batch_size, SLICE_TOKENS // shape.seq_len))
+    one = sum(math.prod(rows) for rows in _rows(shape, shape.seq_len).values()) * W * 4
+    return max(1, min(shape.batch_size, SLICE_TOKENS // shape.seq_len, SLICE_BYTES // one))
 
 
 def allocate(shape: Shape, *, dropout: bool) -> Memory:
     """The arrays for models of that shape."""
+    num_tokens = slice_sequences(shape) * shape.seq_len
+    made = {name: zeros(rows) for name, rows in _rows(shape, num_tokens, dropout=dropout).items()}
+    return Memory(**made)
+
+
+def _rows(shape: Shape, R: int, *, dropout: bool = False) -> dict[str, tuple[int, ...]]:
+    """The axes before the lane's of each array, for slices of R tokens."""
     C, V, H, T = shape.embed_dim, shape.vocab_size, shape.num_heads, shape.seq_len
-    N, R = shape.num_layers, slice_sequences(shape) * T
+    N = shape.num_layers
     widths = {
         **dict.fromkeys(("x", "dx", "branch", "normed", "output", "dbranch"), R * C),
         **dict.fromkeys(("normed1", "normed2", "input1", "input2", "mixed"), R * C),
@@ -81,10 +92,7 @@ def allocate(shape: Shape, *, dropout: bool) -> Memory:
         *("normed1", "normed2", "inverse1", "inverse2", "input1", "input2", "qkv", "weights"),
         *("mixed", "slope", "hidden", "kept_weights", "kept_attention", "kept_mlp", "dropped"),
     }
-    arrays = {
-        name: zeros((N, rows) if name in per_block else (rows,)) for name, rows in widths.items()
-    }
-    return Memory(**arrays)
+    return {name: (N, rows) if name in per_block else (rows,) for name, rows in widths.items()}
 
 
 def zeros(rows: tuple[int, ...]) -> Floats:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.train.stacked.cpu.compiling import compiled
-from harness.train.stacked.cpu.vector import fma, load, splat, sqrt, store
+from harness.train.stacked.cpu.rows import load, store
+from harness.train.stacked.cpu.vector import fma, splat, sqrt
 
 EPS = 1e-5
 

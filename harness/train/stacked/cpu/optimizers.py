@@ -16,7 +16,8 @@ import math
 from typing import Any
 
 from harness.train.stacked.cpu.compiling import compiled
-from harness.train.stacked.cpu.vector import W, fma, load, splat, sqrt, store
+from harness.train.stacked.cpu.rows import load, store
+from harness.train.stacked.cpu.vector import W, fma, splat, sqrt
 
 # Rows of `settings` for either family, as `stacked.settings` fills them.
 LR, BETA1, BETA2, EPS, DECAY, L2 = range(6)

@@ -17,7 +17,8 @@ from harness.train.stacked.cpu.matmul import ZERO
 from harness.train.stacked.cpu.memory import Memory
 from harness.train.stacked.cpu.model import forward_and_backward
 from harness.train.stacked.cpu.optimizers import adam, adam_numbers, decay_only, sgd, sgd_numbers
-from harness.train.stacked.cpu.vector import load, splat, store
+from harness.train.stacked.cpu.rows import load, store
+from harness.train.stacked.cpu.vector import splat
 from harness.train.stacked.layout import Shape
 
 

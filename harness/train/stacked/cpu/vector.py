@@ -7,9 +7,8 @@ such type and rarely finds vectors by itself, so this module adds it: a numba ty
 is `<16 x float>`, the operators + - * /, and the functions below. Each becomes one instruction
 where the processor has AVX-512, two with AVX2, four with SSE or NEON.
 
-`Vector` (16 numbers of 32 bits) and `IntVector` (16 whole numbers of 32 bits, for the exponents
-in `functions.py`) exist only inside compiled code. In memory a vector is a row of an array
-(rows, W) float32; all arrays of the engine have the lane as their last axis.
+`Vector` (16 numbers of 32 bits) and `IntVector` (16 whole numbers of 32 bits, for exponents and
+for the rows of tables) exist only inside compiled code; `rows.py` brings them from memory and back.
 
 Guarantees: nothing here moves a number from one lane to another, so what a lane computes cannot
 depend on its neighbours; every operation is IEEE 754's, rounded once; `fma` is always fused.
@@ -74,10 +73,11 @@ if TYPE_CHECKING:
         def __truediv__(self, other: Vector) -> Vector: ...
 
     class IntVector:
-        """16 int32 in compiled code; sums wrap, and >> keeps the sign."""
+        """16 int32 in compiled code; sums and products wrap, and >> keeps the sign."""
 
         def __add__(self, other: IntVector) -> IntVector: ...
         def __sub__(self, other: IntVector) -> IntVector: ...
+        def __mul__(self, other: IntVector) -> IntVector: ...
         def __and__(self, other: IntVector) -> IntVector: ...
         def __lshift__(self, other: IntVector) -> IntVector: ...
         def __rshift__(self, other: IntVector) -> IntVector: ...
@@ -127,6 +127,7 @@ _operator(operator.mul, VECTOR, "fmul")
 _operator(operator.truediv, VECTOR, "fdiv")
 _operator(operator.add, INT_VECTOR, "add")
 _operator(operator.sub, INT_VECTOR, "sub")
+_operator(operator.mul, INT_VECTOR, "mul")
 _operator(operator.and_, INT_VECTOR, "and_")
 _operator(operator.lshift, INT_VECTOR, "shl")
 _operator(operator.rshift, INT_VECTOR, "ashr")
@@ -193,7 +194,7 @@ def _splat(_context, number):  # type: ignore[no-untyped-def]
         rounded = context.cast(builder, values[0], signature.args[0], types.float32)
         return _repeat(builder, rounded, FLOATS)
 
-    return VECTOR(_plain(number)), generate
+    return VECTOR(plain(number)), generate
 
 
 splat: Callable[[float], Vector] = intrinsic(_splat)
@@ -208,63 +209,13 @@ def _int_splat(_context, number):  # type: ignore[no-untyped-def]
         whole = context.cast(builder, values[0], signature.args[0], types.int32)
         return _repeat(builder, whole, INTS)
 
-    return INT_VECTOR(_plain(number)), generate
+    return INT_VECTOR(plain(number)), generate
 
 
 int_splat: Callable[[int], IntVector] = intrinsic(_int_splat)
 """int_splat(number): the whole number in every lane."""
 
 
-def _plain(number: Any) -> Any:
+def plain(number: Any) -> Any:
     """numba's type of a constant without its value: one version serves all."""
     return getattr(number, "literal_type", number)
-
-
-def _row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
-    """The address of row `row` of an array (rows, W), as that of a vector; unchecked."""
-    made = context.make_array(array_type)(context, builder, array)
-    offset = builder.mul(row, ir.Constant(row.type, W))
-    address = builder.gep(made.data, [offset])
-    return builder.bitcast(address, FLOATS.as_pointer())
-
-
-def _is_rows(array: Any) -> Any:
-    return (
-        isinstance(array, types.Array)
-        and array.dtype == types.float32
-        and array.ndim == 2
-        and array.layout == "C"
-    )
-
-
-def _load(_context, array, row):  # type: ignore[no-untyped-def]
-    if not (_is_rows(array) and isinstance(row, types.Integer)):
-        return None
-
-    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-        row = context.cast(builder, values[1], signature.args[1], types.intp)
-        pointer = _row_pointer(context, builder, signature.args[0], values[0], row)
-        return builder.load(pointer, align=4)
-
-    return VECTOR(array, _plain(row)), generate
-
-
-load: Callable[[Any, int], Vector] = intrinsic(_load)
-"""load(array, row): row `row` of an array (rows, W) float32, which must have that row."""
-
-
-def _store(_context, array, row, value):  # type: ignore[no-untyped-def]
-    if not (_is_rows(array) and isinstance(row, types.Integer) and value is VECTOR):
-        return None
-
-    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-        row = context.cast(builder, values[1], signature.args[1], types.intp)
-        pointer = _row_pointer(context, builder, signature.args[0], values[0], row)
-        builder.store(values[2], pointer, align=4)
-        return context.get_dummy_value()
-
-    return types.void(array, _plain(row), VECTOR), generate
-
-
-store: Callable[[Any, int, Vector], Any] = intrinsic(_store)
-"""store(array, row, value): write `value` into row `row`, which must be there."""
