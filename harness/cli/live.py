@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from harness.planning import PlannedRun
 
 NUM_ENDED = 10  # runs that ended last and stay in sight
+MIN_RUNNING = 3  # rows of runs that train, however low the terminal is
 REFRESH_PER_S = 8
 COLOURS = {"finished": "green", "diverged": "yellow", "failed": "red", "killed": "red"}
 
@@ -71,8 +73,14 @@ class LiveTable(Unobserved):
         """See `Observer`."""
         self.notes.append(text)
 
-    def __rich__(self) -> Group:
-        """The table as it is now."""
+    def __rich_console__(
+        self, _console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        """The table as it is now; of a stack's many runs as many as the terminal has lines for."""
+        height = options.max_height
+        others = len(self.notes) + len(self.ended) + 3  # the head, the runs not shown, the sum
+        num_rows = max(MIN_RUNNING, height - others)
+        yield from (Text(escape(note), style="yellow") for note in self.notes)
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("run", "progress", "step", "loss", "steps/s", "ETA"):
             justify = "left" if column in ("run", "progress") else "right"
@@ -80,19 +88,12 @@ class LiveTable(Unobserved):
         for name, outcome, loss in self.ended:
             state = Text(outcome.state, style=COLOURS.get(outcome.state, ""))
             table.add_row(Text(escape(name)), state, "", loss, "", "")
-        for name, row in self.running.items():
-            steps = row.run.declared.config.train.steps
-            rate = row.clock.rate(row.step)
-            table.add_row(
-                Text(escape(name)),
-                ProgressBar(total=steps, completed=row.step, width=24),
-                f"{row.step}/{steps}",
-                row.loss,
-                f"{rate:,.0f}" if rate else "",
-                row.clock.time_left(row.step, steps),
-            )
-        parts: list[Text | Table] = [Text(escape(note), style="yellow") for note in self.notes]
-        return Group(*parts, table, Text(self._sum()))
+        for name, row in islice(self.running.items(), num_rows):
+            table.add_row(*_cells(name, row))
+        yield table
+        if len(self.running) > num_rows:
+            yield Text(f"and {len(self.running) - num_rows:,} more that train")
+        yield Text(self._sum())
 
     def _sum(self) -> str:
         if not self.num_runs:
@@ -101,6 +102,20 @@ class LiveTable(Unobserved):
         return f"{self.num_done} of {self.num_runs} runs trained" + (
             f", {left} left" if left else ""
         )
+
+
+def _cells(name: str, row: _Row) -> tuple[RenderableType, ...]:
+    """A training run's row of the table."""
+    steps = row.run.declared.config.train.steps
+    rate = row.clock.rate(row.step)
+    return (
+        Text(escape(name)),
+        ProgressBar(total=steps, completed=row.step, width=24),
+        f"{row.step}/{steps}",
+        row.loss,
+        f"{rate:,.0f}" if rate else "",
+        row.clock.time_left(row.step, steps),
+    )
 
 
 @contextlib.contextmanager

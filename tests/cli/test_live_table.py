@@ -21,8 +21,10 @@ def planned(project):
     return plan_sweep(load_sweep(path))
 
 
-def drawn(table: LiveTable) -> list[str]:
-    console = Console(record=True, force_terminal=True, width=100, file=io.StringIO())
+def drawn(table: LiveTable, height: int = 25) -> list[str]:
+    console = Console(
+        record=True, force_terminal=True, width=100, height=height, file=io.StringIO()
+    )
     console.print(table)
     return [line.rstrip() for line in console.export_text().splitlines()]
 
@@ -72,6 +74,25 @@ def test_only_the_runs_that_ended_last_stay(planned):
         table.on_start(planned[0])
         table.on_end(planned[0], RunOutcome("id", "finished"))
     assert sum("finished" in line for line in drawn(table)) == NUM_ENDED
+
+
+def test_a_stack_of_many_runs_leaves_room_for_the_sum(project):
+    path = write_sweep(Path("many.yaml"), {"a": {"seeds": 300}})
+    planned = plan_sweep(load_sweep(path))
+    table = LiveTable()
+    table.on_plan(planned)
+    for run in planned:
+        table.on_start(run)
+    lines = drawn(table, height=20)
+    assert len(lines) == 20
+    assert lines[1].startswith("a/seed=0 ")
+    assert lines[-2:] == ["and 283 more that train", "0 of 300 runs trained"]
+    for run in planned[:290]:
+        table.on_end(run, RunOutcome("id", "finished"))
+    lines = drawn(table, height=20)
+    assert len(lines) == 20
+    assert lines[-2:] == ["and 3 more that train", "290 of 300 runs trained"]
+    assert len(drawn(table, height=5)) > 5  # some rows, in however low a terminal
 
 
 def test_notes_are_shown_as_text_and_never_as_markup():

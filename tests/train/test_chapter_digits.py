@@ -38,7 +38,7 @@ def test_section_14_7_sgd_converges_more_slowly() -> None:
 def test_section_14_7_a_learning_rate_of_one_overshoots_and_settles_at_chance() -> None:
     losses = train("plain", make_config(optimizer={"name": "adamw", "lr": 1.0}))
     assert f"{losses[0]:.4f}" == "5.2739"
-    # Chaotic: the chapter saw 8.16, this 8.02 to 8.7 on three processors. The bounds of the claim.
+    # Chaotic: the chapter saw 8.16, other machines 8.02 to 8.7. These are the claim's bounds.
     assert 7.0 <= losses[9] <= 10.0
     assert losses[199] == pytest.approx(math.log(4), abs=0.1)
 
