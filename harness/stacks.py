@@ -1,8 +1,9 @@
-"""Which runs are trained together: those of one shape that say `engine: stacked`.
+"""Which runs are trained together: those of one shape whose engine is `stacked`.
 
 A stack holds runs of one model shape, batch size, sequence length and thread count, from any
 experiment of the file. It is split where its weights and optimizer states would take too much
-memory, and so that every job gets some of the work. How runs are stacked never changes their bits.
+memory, so that every job gets some of the work, and so that each of several jobs has more than one
+turn. How runs are stacked never changes their bits.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collections.abc import Sequence
 from harness.planning import PlannedRun
 from harness.spec.run_config import RunConfig
 
+AUTO = 1
 LANES = 16  # runs in one vector: a stack of fewer leaves lanes empty
 MAX_RUNS = 1024
+MAX_TURN = 128  # runs in a stack of one of several jobs, for each thread
 MAX_BYTES = 2**30  # of weights, gradients and optimizer states: 16 bytes a weight and run
 
 
@@ -43,5 +46,6 @@ def _split(group: Sequence[PlannedRun], num_jobs: int) -> list[tuple[PlannedRun,
         return [tuple(group)]
     share = math.ceil(len(group) / num_jobs / LANES) * LANES  # whole vectors for every job
     room = max(LANES, MAX_BYTES // (16 * config.model.num_parameters()) // LANES * LANES)
-    size = min(share, room, MAX_RUNS)
+    turn = MAX_TURN * config.train.threads if num_jobs > 1 else MAX_RUNS
+    size = min(share, room, turn, MAX_RUNS)
     return [tuple(group[i : i + size]) for i in range(0, len(group), size)]

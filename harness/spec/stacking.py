@@ -1,12 +1,26 @@
-"""Which run configs the stacked engine can train.
+"""Which run configs the stacked engine can train, and which of them `engine: auto` gives it.
 
-Decided from the run config alone, without torch: the planner asks for every run of a sweep.
+Decided from the run config alone, without torch: the planner asks for every run of a sweep, and
+the answer is part of a run's identity. A machine, a stack's other runs or the number of jobs would
+make one file train under two identities.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 from harness.spec.optimizers import SGD, Adam, AdamW
-from harness.spec.run_config import RunConfig
+from harness.spec.work import step_flops
+
+if TYPE_CHECKING:
+    from harness.spec.run_config import RunConfig
+
+# Floating-point operations of a step up to which `auto` takes `stacked`. Alone in its 16 lanes a
+# run of 6 million is 1.4 to 2.4 times as fast as `plain`, with dropout about as fast; they meet at
+# some 11 million (benchmarks/README.md, "Which engine auto takes"). The rest is margin, for
+# processors with narrower vectors. `train.threads` does not count: lanes leave the numbers alone
+# whatever it is, and torch is slower on two threads in steps so small.
+AUTO_STACKED_FLOPS = 6_000_000
 
 
 def supports(config: RunConfig) -> bool:
@@ -29,3 +43,9 @@ def unsupported(config: RunConfig) -> str | None:
         if getattr(optimizer, switch, False):
             return f"optimizer.{switch}: true"
     return None
+
+
+def auto_engine(config: RunConfig) -> Literal["stacked", "plain"]:
+    """What `engine: auto` means for `config`, whose `model.vocab_size` is resolved."""
+    small = step_flops(config.model, config.train) <= AUTO_STACKED_FLOPS
+    return "stacked" if small and supports(config) else "plain"
