@@ -1,9 +1,9 @@
 """How many processes train a sweep when nobody says: several where that clearly saves time.
 
-A worker has to be started and import torch, two to three seconds, and then trains beside the
-others; a short sweep is over sooner in one process. The seconds of work are estimated from the
-run configs. An estimate may be wrong by half without harm: the number of jobs changes no run's
-numbers, only when they are there.
+A worker has to be started and import torch, two to three seconds on a core of its own and five
+where others are busy, and then trains beside the others; a short sweep is over sooner in one
+process. The seconds of work are estimated from the run configs. An estimate may be wrong by half
+without harm: the number of jobs changes no run's numbers, only when they are there.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from harness.stacks import LANES, form_stacks
 
 JOB_S = 5.0  # of work that a further process must take over
 END_S = 0.015  # the end of a run: its checkpoint and its evaluation
-STEP_S = 1.5e-3  # of `plain` and `bare` beside the arithmetic: some 200 small operations
-PLAIN_FLOPS = 2e10  # a second on one thread, in small products
-STACKED_FLOPS = 4e10  # a second, of all lanes together
+# Measured on one thread, for 1 to 8 blocks of C = 8: 1.6 to 6.1 ms a step whatever the arithmetic.
+STEP_S, BLOCK_S = 0.9e-3, 0.65e-3  # of `plain` and `bare`, for a step and for each block in it
+PLAIN_FLOPS = 4e10  # a second: 3e10 at C = 32, 6.5e10 at C = 64
+STACKED_FLOPS = 4e10  # a second, of all lanes together: 3.7e10 at C = 8, 4.9e10 at C = 32
 
 
 def default_jobs(runs: Sequence[PlannedRun], cores: int | None = None) -> int:
@@ -60,5 +61,5 @@ def _seconds(stack: Sequence[RunConfig]) -> float:
         vectors = math.ceil(len(stack) / LANES)  # empty lanes take their time too
         step_s = vectors * LANES * flops / STACKED_FLOPS
     else:
-        step_s = STEP_S + flops / PLAIN_FLOPS
+        step_s = STEP_S + config.model.num_layers * BLOCK_S + flops / PLAIN_FLOPS
     return steps * step_s + len(stack) * END_S

@@ -46,6 +46,6 @@ def _split(group: Sequence[PlannedRun], num_jobs: int) -> list[tuple[PlannedRun,
         return [tuple(group)]
     share = math.ceil(len(group) / num_jobs / LANES) * LANES  # whole vectors for every job
     room = max(LANES, MAX_BYTES // (16 * config.model.num_parameters()) // LANES * LANES)
-    turn = MAX_TURN * config.train.threads if num_jobs > 1 else MAX_RUNS
+    turn = MAX_TURN * config.train.threads if num_jobs > 1 or True else MAX_RUNS
     size = min(share, room, turn, MAX_RUNS)
     return [tuple(group[i : i + size]) for i in range(0, len(group), size)]
