@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from harness.spec.run_config import RunConfig
 
 # Floating-point operations of a step up to which `auto` takes `stacked`. Alone in its 16 lanes a
-# run of 6 million is 1.4 to 2.4 times as fast as `plain`, with dropout about as fast; they meet at
-# some 11 million (benchmarks/README.md, "Which engine auto takes"). The rest is margin, for
-# processors with narrower vectors. `train.threads` does not count: lanes leave the numbers alone
-# whatever it is, and torch is slower on two threads in steps so small.
+# run of 5 to 6 million is 1.2 to 2.6 times as fast as by `plain` (half as fast with a vocabulary
+# of 4,096 on 8 channels); they meet at some 11 million (benchmarks/README.md, "Which engine auto
+# takes"). The rest is margin, for dropout and for processors with narrower vectors.
+# `train.threads` does not count: a stack's numbers do not depend on it, a lone run gains nothing
+# by it, and torch is slower on two threads in steps so small.
 AUTO_STACKED_FLOPS = 6_000_000
 
 
