@@ -40,7 +40,7 @@ def planned(experiments: dict[str, Any], **changes: Any) -> list[PlannedRun]:
         (7, {}, 2, 1),  # the chapter: 3 s
         (40, {}, 1, 1),
         (40, {}, 2, 2),  # 18 s
-        (40, {}, 64, 3),  # each takes over 5 s at least
+        (40, {}, 64, 4),  # each takes over 4 s at least
         (40, {"threads": 2}, 2, 1),  # a job takes two cores
         (40, {"threads": 2}, 4, 2),
         (40, {"device": "cuda"}, 2, 1),
@@ -48,7 +48,7 @@ def planned(experiments: dict[str, Any], **changes: Any) -> list[PlannedRun]:
         (3, {"steps": 10**6}, 64, 3),
         (256, {"engine": "stacked"}, 2, 1),  # 256 ends of 15 ms, and less than 1 s of steps
         (256, {"engine": "stacked", "steps": 20_000}, 2, 2),
-        (256, {"engine": "stacked", "steps": 20_000}, 64, 9),
+        (256, {"engine": "stacked", "steps": 20_000}, 64, 12),
         (16, {"engine": "stacked", "steps": 10**6}, 2, 1),  # one vector holds all
         (17, {"engine": "stacked", "steps": 10**6}, 2, 2),
         (0, {}, 2, 1),
