@@ -2,8 +2,9 @@
 
 A worker has to be started and import torch, two to three seconds on a core of its own and five
 where others are busy, and then trains beside the others; a short sweep is over as soon, and with
-less memory, in one process. The seconds of work are estimated from the run configs. An estimate may be wrong by half
-without harm: the number of jobs changes no run's numbers, only when they are there.
+less memory, in one process. The seconds of work are estimated from the run configs. An estimate
+may be wrong by half without harm: the number of jobs changes no run's numbers, only when they are
+there.
 """
 
 from __future__ import annotations
