@@ -46,18 +46,18 @@ class Figure:
     def cells(self) -> tuple[str, ...]:
         """The row as text, in the order of `HEADER`."""
         value, low, high = (
-            _shown(number) for number in (self.spread.value, self.spread.low, self.spread.high)
+            shown(number) for number in (self.spread.value, self.spread.low, self.spread.high)
         )
-        limit = "" if self.limit is None else f"{_shown(self.limit)} {self.unit}".strip()
+        limit = "" if self.limit is None else f"{shown(self.limit)} {self.unit}".strip()
         limit = f"at least {limit}" if self.at_least else limit
         around = "" if low == high else f"{low} to {high}"
         return (self.what, f"{value} {self.unit}".strip(), around, limit, self.verdict)
 
 
-def _shown(number: float) -> str:
+def shown(number: float) -> str:
     """Three significant digits, thousands with a comma: -0.0021, 0.0512, 18.0, 2,349.
 
-    >>> [_shown(n) for n in (0, 0.05123, 18.01, 2349)]
+    >>> [shown(n) for n in (0, 0.05123, 18.01, 2349)]
     ['0', '0.0512', '18.0', '2,349']
     """
     if abs(number) >= 1000:
@@ -68,13 +68,22 @@ def _shown(number: float) -> str:
 
 def plain_table(figures: Sequence[Figure]) -> str:
     """Columns in line, for a terminal."""
-    rows = [HEADER, *(figure.cells() for figure in figures)]
+    return in_line([HEADER, *(figure.cells() for figure in figures)])
+
+
+def markdown_table(figures: Sequence[Figure]) -> str:
+    """The same for a README."""
+    return in_markdown([HEADER, *(figure.cells() for figure in figures)])
+
+
+def in_line(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of any table, its header first, as columns in line."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)
 
 
-def markdown_table(figures: Sequence[Figure]) -> str:
-    """The same for a README."""
-    rows = [HEADER, ("---",) * len(HEADER), *(figure.cells() for figure in figures)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def in_markdown(rows: Sequence[Sequence[str]]) -> str:
+    """The same in Markdown."""
+    ruled = [rows[0], ("---",) * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in ruled)

@@ -15,6 +15,7 @@ from harness.errors import NothingMatched, StoreMissing
 from harness.executors import executor_for
 from harness.groups import record_group, seed_groups
 from harness.interrupts import installed
+from harness.jobs import default_jobs
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs
 from harness.report.claims import ClaimResult, Curve, check_claims
 from harness.report.compare import telling_settings
@@ -61,7 +62,7 @@ def run_sweep(
     *,
     tracking_uri: str | None = None,
     only: str | Sequence[str] = (),
-    jobs: int = 1,
+    jobs: int | None = 1,
     force: bool = False,
     fail_fast: bool = False,
     wait: bool = False,
@@ -73,7 +74,9 @@ def run_sweep(
         sweep: from `load_sweep`.
         tracking_uri: the store; by default `mlruns/mlflow.db` under the current directory.
         only: globs over names of experiments and runs; empty means all.
-        jobs: 1 trains in this process, more in so many worker processes.
+        jobs: 1 trains in this process, more in so many worker processes, and None in as many
+            as `default_jobs` finds worth it. Workers import the calling script, so one that
+            asks for more than 1 needs the guard ``if __name__ == "__main__"``.
         force: train again what is done, in new records.
         fail_fast: start nothing after the first run that fails.
         wait: wait for another sweep on the store instead of raising.
@@ -153,7 +156,7 @@ class _Call:
         self.others = plan_runs(self.sweep, rest, self.stored, corpora)
         self.observer.on_plan(self.planned)
 
-    def train(self, jobs: int, *, fail_fast: bool) -> None:
+    def train(self, jobs: int | None, *, fail_fast: bool) -> None:
         """Train what is not done and is not another run's to train."""
         runs = [run for run in self.planned if run.is_trained]
         schedule = Schedule(
@@ -164,6 +167,7 @@ class _Call:
             fail_fast=fail_fast,
         )
         if runs:
+            jobs = jobs or default_jobs(runs)
             stacks = form_stacks(runs, jobs)
             outcomes = schedule.execute(stacks, executor_for(min(jobs, len(stacks))))
             trained = [run for run in runs if run.name in outcomes]

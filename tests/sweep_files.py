@@ -21,7 +21,7 @@ TINY: dict[str, dict[str, Any]] = {
     "model": {"embed_dim": 4, "num_heads": 1, "num_layers": 1, "max_seq_len": 8},
     "data": {"text": "a b c", "repeat": 8, "tokenizer": "words"},
     "optimizer": {"name": "adamw", "lr": 0.01},
-    "train": {"steps": 6, "batch_size": 2, "seq_len": 4},
+    "train": {"steps": 6, "batch_size": 2, "seq_len": 4, "engine": "plain"},
 }
 COMMAND = Path(sysconfig.get_path("scripts")) / "harness"
 CHAPTER_FILE = Path(__file__).parent.parent / "experiments.yaml"

@@ -127,13 +127,19 @@ def test_renaming_an_experiment_does_not_train_it_again(project):
         {"train": {"log_every": 1}},
         {"checkpoint": {"every": 2}},
         {"tags": {"for": "Ada"}},
-        {"train": {"engine": "plain"}},  # what `auto` means
     ],
     ids=lambda entry: next(iter(entry)),
 )
 def test_what_decides_no_number_does_not_train_again(project, entry):
     run(write({"a": {}}))
     assert reasons(write({"a": entry})) == {"a": "finished"}
+
+
+def test_the_engine_that_auto_takes_may_be_named_without_training_again(project):
+    run(write({"a": {"train": {"engine": "auto"}}}))
+    assert records()[0].engine == "stacked"
+    assert reasons(write({"a": {"train": {"engine": "stacked"}}})) == {"a": "finished"}
+    assert reasons(write({"a": {"train": {"engine": "plain"}}})) == {"a": "changed"}
 
 
 @pytest.mark.parametrize(

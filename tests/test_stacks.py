@@ -60,6 +60,25 @@ def test_a_stack_is_split_so_that_every_job_gets_whole_vectors(
     assert [len(stack) for stack in form_stacks(runs, num_jobs)] == sizes
 
 
+@pytest.mark.parametrize(
+    ("num_jobs", "threads", "sizes"),
+    [
+        (1, 1, [64] * 7 + [52]),
+        (1, 16, [500]),
+        (2, 1, [64] * 7 + [52]),
+        (2, 2, [128, 128, 128, 116]),
+        (2, 64, [256, 244]),
+        (100, 1, [16] * 31 + [4]),
+    ],
+)
+def test_many_runs_train_in_turns_of_four_vectors_a_thread(
+    tmp_path, monkeypatch, num_jobs, threads, sizes
+):
+    monkeypatch.chdir(tmp_path)
+    runs = planned({"a": {"seeds": 500}}, train={"engine": "stacked", "threads": threads})
+    assert [len(stack) for stack in form_stacks(runs, num_jobs)] == sizes
+
+
 def test_memory_splits_stacks_of_large_models(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     large = {"model": {"embed_dim": 512, "num_layers": 2}, **STACKED}

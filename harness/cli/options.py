@@ -29,6 +29,17 @@ MaxRuns = Annotated[
     int, typer.Option("--max-runs", min=1, help="The most runs a file may declare.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        max=1024,
+        help="Processes that train; by default one a core where that saves time, else this one.",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Train again what is done.")]
 Run = Annotated[
     str,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.errors import reporting
-from harness.cli.options import AsJson, File, Force, MaxRuns, Only, Set, TrackingUri
+from harness.cli.options import AsJson, File, Force, Jobs, MaxRuns, Only, Set, TrackingUri
 from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
@@ -19,12 +19,13 @@ def plan(
     file: File,
     only: Only = None,
     set_: Set = None,
+    jobs: Jobs = None,
     force: Force = False,
     max_runs: MaxRuns = MAX_RUNS,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what `run` would do: run, fingerprint, engine and the reason. Writes nothing."""
+    """Show what `run` would do: run, fingerprint, engine, stack and the reason. Writes nothing."""
     with reporting(as_json=as_json):
         from harness.spec.load import load_sweep
 
@@ -33,11 +34,11 @@ def plan(
 
         runs = plan_sweep(sweep, tracking_uri=tracking_uri, only=only or (), force=force)
         if as_json:
-            stacks = stack_numbers(runs)
+            stacks = stack_numbers(runs, jobs)
             shown = [{**to_json(run), "stack": stacks.get(run.name)} for run in runs]
             print(json.dumps({"runs": shown, "searches": []}))
         else:
-            print_plan(runs)
+            print_plan(runs, jobs)
 
 
 def to_json(run: PlannedRun) -> dict[str, Any]:
@@ -49,20 +50,22 @@ def to_json(run: PlannedRun) -> dict[str, Any]:
     return {**RunResult(run, run_id, state, None).to_json(), "owner": run.owner}
 
 
-def stack_numbers(runs: Sequence[PlannedRun]) -> dict[str, int]:
-    """The stack, from 1, of each run that is to be trained with others or by `stacked`."""
+def stack_numbers(runs: Sequence[PlannedRun], jobs: int | None = None) -> dict[str, int]:
+    """The stack, from 1, of each run that `run` with as many jobs would train by `stacked`."""
+    from harness.jobs import default_jobs
     from harness.stacks import form_stacks
 
-    stacks = form_stacks([run for run in runs if run.is_trained])
+    to_train = [run for run in runs if run.is_trained]
+    stacks = form_stacks(to_train, jobs or default_jobs(to_train))
     together = [stack for stack in stacks if stack[0].engine == "stacked"]
     return {run.name: number for number, stack in enumerate(together, 1) for run in stack}
 
 
-def print_plan(runs: Sequence[PlannedRun]) -> None:
+def print_plan(runs: Sequence[PlannedRun], jobs: int | None = None) -> None:
     """The plan as a table, and its sum in a line."""
     from harness.cli.tables import print_table
 
-    stacks = stack_numbers(runs)
+    stacks = stack_numbers(runs, jobs)
     rows = [
         [
             run.name,

@@ -10,7 +10,7 @@ import typer
 
 from harness.cli.errors import reporting
 from harness.cli.files import check_folder, write_text
-from harness.cli.options import AsJson, File, Force, MaxRuns, Only, Set, TrackingUri
+from harness.cli.options import AsJson, File, Force, Jobs, MaxRuns, Only, Set, TrackingUri
 from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from harness.spec.sweep_file import Sweep
 
 
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=1024, help="Processes that train.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what would be done; write nothing.")
 ]
@@ -34,7 +33,7 @@ def run(
     file: File,
     only: Only = None,
     set_: Set = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     dry_run: DryRun = False,
     force: Force = False,
     fail_fast: FailFast = False,
@@ -56,7 +55,7 @@ def run(
         check_folder("--junit", junit)
         sweep = load_sweep(file, overrides=set_ or (), only=only or (), max_runs=max_runs)
         if dry_run:
-            _dry_run(sweep, only or [], force, tracking_uri, as_json, quiet)
+            _dry_run(sweep, only or [], force, jobs, tracking_uri, as_json, quiet)
             return
         from harness.cli.progress import progress_for
         from harness.cli.summary import print_summary
@@ -83,7 +82,13 @@ def run(
 
 
 def _dry_run(
-    sweep: Sweep, only: list[str], force: bool, uri: str | None, as_json: bool, quiet: bool
+    sweep: Sweep,
+    only: list[str],
+    force: bool,
+    jobs: int | None,
+    uri: str | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """The plan, in the form of a result where `--json` wants one: every status is `planned`."""
     from harness.cli.plan import print_plan
@@ -98,7 +103,7 @@ def _dry_run(
         )
         print(json.dumps(SweepResult(results).to_json()))
     elif not quiet:
-        print_plan(runs)
+        print_plan(runs, jobs)
 
 
 def _write_junit(path: Path, sweep_name: str, result: SweepResult) -> None:

@@ -170,7 +170,7 @@ def _seed_layer(layers: Layer, point: Point) -> Layer:
 
 
 def _refused_by_engine(config: RunConfig) -> Finding | None:
-    setting = unsupported(config) if config.engine == "stacked" else None
+    setting = unsupported(config) if config.train.engine == "stacked" else None
     if setting is None:
         return None
     message = f"the stacked engine does not train {setting}; say train.engine: plain"

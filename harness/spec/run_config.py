@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from harness.errors import show
 from harness.spec.optimizers import AnyOptimizer
+from harness.spec.stacking import auto_engine
 
 DEVICE = r"^(cpu|cuda(:\d{1,2})?)$"
 MAX_PARAMETERS = 2**31
@@ -129,7 +130,11 @@ class TrainConfig(_Section):
     steps: Annotated[int, Field(ge=1, le=10**9)] = Field(description="optimizer steps")
     batch_size: Annotated[int, Field(ge=1, le=2**20)] = Field(description="B, sequences in a batch")
     seq_len: Count = Field(description="T, tokens in a sequence; at most model.max_seq_len")
-    engine: Engine = Field("auto", description="how runs are trained")
+    engine: Engine = Field(
+        "auto",
+        description="how runs are trained; auto: stacked where it takes the run and a step has at "
+        "most 6 million floating-point operations, else plain",
+    )
     device: str = Field(
         "cpu", description="cpu, cuda or cuda:N", json_schema_extra={"pattern": DEVICE}
     )
@@ -204,8 +209,11 @@ class RunConfig(_Section):
 
     @property
     def engine(self) -> str:
-        """The engine that trains this run: `auto` resolved from the run config alone."""
-        return "plain" if self.train.engine == "auto" else self.train.engine
+        """The engine that trains this run: `auto` resolved from the run config alone.
+
+        `auto` is resolved after `model.vocab_size`, which is part of the work of a step.
+        """
+        return auto_engine(self) if self.train.engine == "auto" else self.train.engine
 
     def with_vocab_size(self, vocab_size: int) -> Self:
         """A copy whose `model.vocab_size` is filled in where the file left it open.

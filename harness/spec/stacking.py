@@ -1,12 +1,27 @@
-"""Which run configs the stacked engine can train.
+"""Which run configs the stacked engine can train, and which of them `engine: auto` gives it.
 
-Decided from the run config alone, without torch: the planner asks for every run of a sweep.
+Decided from the run config alone, without torch: the planner asks for every run of a sweep, and
+the answer is part of a run's identity. A machine, a stack's other runs or the number of jobs would
+make one file train under two identities.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 from harness.spec.optimizers import SGD, Adam, AdamW
-from harness.spec.run_config import RunConfig
+from harness.spec.work import step_flops
+
+if TYPE_CHECKING:
+    from harness.spec.run_config import RunConfig
+
+# Floating-point operations of a step up to which `auto` takes `stacked`. Alone in its 16 lanes a
+# run of 5 to 6 million is 1.2 to 2.6 times as fast as by `plain` (half as fast with a vocabulary
+# of 4,096 on 8 channels); they meet at some 11 million (benchmarks/README.md, "Which engine auto
+# takes"). The rest is margin, for dropout and for processors with narrower vectors.
+# `train.threads` does not count: a stack's numbers do not depend on it, a lone run gains nothing
+# by it, and torch is slower on two threads in steps so small.
+AUTO_STACKED_FLOPS = 6_000_000
 
 
 def supports(config: RunConfig) -> bool:
@@ -29,3 +44,9 @@ def unsupported(config: RunConfig) -> str | None:
         if getattr(optimizer, switch, False):
             return f"optimizer.{switch}: true"
     return None
+
+
+def auto_engine(config: RunConfig) -> Literal["stacked", "plain"]:
+    """What `engine: auto` means for `config`, whose `model.vocab_size` is resolved."""
+    small = step_flops(config.model, config.train) <= AUTO_STACKED_FLOPS
+    return "stacked" if small and supports(config) else "plain"
