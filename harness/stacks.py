@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from harness.planning import PlannedRun
 from harness.spec.run_config import RunConfig
 
-AUTO = 1
 LANES = 16  # runs in one vector: a stack of fewer leaves lanes empty
 MAX_RUNS = 1024
 # Runs in a stack for each thread, four vectors. Records are begun before a stack trains and ended
