@@ -133,7 +133,7 @@ class TrainConfig(_Section):
     engine: Engine = Field(
         "auto",
         description="how runs are trained; auto: stacked where it takes the run and a step has at "
-        "most 6 million floating-point operations, else plain",
+        "most 6 million floating-point operations and 1,024 symbols, else plain",
     )
     device: str = Field(
         "cpu", description="cpu, cuda or cuda:N", json_schema_extra={"pattern": DEVICE}

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from harness.spec.run_config import RunConfig
 
 # Floating-point operations of a step up to which `auto` takes `stacked`. Alone in its 16 lanes a
-# run of 5 to 6 million is 1.2 to 2.6 times as fast as by `plain` (half as fast with a vocabulary
-# of 4,096 on 8 channels); they meet at some 11 million (benchmarks/README.md, "Which engine auto
-# takes"). The rest is margin, for dropout and for processors with narrower vectors.
+# run of 5 to 6 million is 1.2 to 2.6 times as fast as by `plain`; they meet at some 11 million
+# (benchmarks/README.md, "Which engine auto takes"). The rest is margin, for dropout and for
+# processors with narrower vectors.
 # `train.threads` does not count: a stack's numbers do not depend on it, a lone run gains nothing
 # by it, and torch is slower on two threads in steps so small.
 AUTO_STACKED_FLOPS = 6_000_000
+# The largest vocabulary: the count does not see the softmax over it. With 4,096 on 8 channels it is
+# most of a step, and a lone run of 5.8 million half as fast as by `plain`.
+AUTO_STACKED_VOCABULARY = 1024
 
 
 def supports(config: RunConfig) -> bool:
@@ -49,4 +52,5 @@ def unsupported(config: RunConfig) -> str | None:
 def auto_engine(config: RunConfig) -> Literal["stacked", "plain"]:
     """What `engine: auto` means for `config`, whose `model.vocab_size` is resolved."""
     small = step_flops(config.model, config.train) <= AUTO_STACKED_FLOPS
-    return "stacked" if small and supports(config) else "plain"
+    few_symbols = (config.model.vocab_size or 0) <= AUTO_STACKED_VOCABULARY
+    return "stacked" if small and few_symbols and supports(config) else "plain"

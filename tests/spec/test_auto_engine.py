@@ -39,6 +39,8 @@ def config(*, optimizer: object = None, device: str = "cpu", engine: str = "auto
         ({"C": 32, "V": 65, "T": 32}, "plain"),
         ({"C": 32, "B": 16, "V": 65, "T": 32}, "plain"),
         ({"C": 64, "B": 16, "V": 65, "T": 64, "N": 4}, "plain"),
+        ({"V": 1024}, "stacked"),
+        ({"V": 1025}, "plain"),
         ({"V": 50304}, "plain"),
         ({"T": 1024}, "plain"),
         ({"N": 100}, "plain"),
