@@ -10,7 +10,6 @@ that fails leaves the others alone; the stacked engine trains them together.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.executors.base import Failure
-from harness.spec.records import StepRecord
+from harness.spec.records import LossRecord
 from harness.spec.run_config import RunConfig
 from harness.text.corpora import Corpus
 
@@ -146,13 +145,13 @@ def _train_together(runs: Sequence[JobRun], emit: Emit) -> None:
     stacked = start_runs((run.config, run.corpus) for run in runs)
     watches = [_Watch(i, run, stacked[i].state, emit) for i, run in enumerate(runs)]
 
-    def on_steps(records: Sequence[StepRecord]) -> Collection[int]:
+    def on_steps(records: Sequence[LossRecord]) -> Collection[int]:
         stopped: set[int] = set()
-        for position, own in itertools.groupby(records, key=lambda record: record.run):
-            watch = watches[position]
-            stopped |= set(watch.on_steps(list(own)))
+        for record in records:
+            watch = watches[record.run]
+            stopped |= set(watch.on_steps([record]))
             if watch.is_over:
-                emit(Ended(position, watch.result()))
+                emit(Ended(record.run, watch.result()))
         return stopped
 
     train(stacked, on_steps, threads=threads, say=lambda text: emit(Said(text)))
@@ -168,9 +167,9 @@ class _Watch:
         self, position: int, run: JobRun, state_of: Callable[[], TrainingState], emit: Emit
     ) -> None:
         self.position, self.run, self.state_of, self.emit = position, run, state_of, emit
-        self.waiting: list[tuple[int, float]] = []
+        self.waiting: list[float] = []  # losses up to `step` that were not emitted yet
         self.step, self.last_loss = 0, math.nan
-        self.diverged_at: StepRecord | None = None
+        self.diverged_at: tuple[int, float] | None = None
         self.began = time.perf_counter()
         self.emitted_at = self.saved_at = time.monotonic()
 
@@ -179,14 +178,12 @@ class _Watch:
         """Whether the run heard its last step, or diverged."""
         return self.diverged_at is not None or self.step >= self.run.config.train.steps
 
-    def on_steps(self, records: Sequence[StepRecord]) -> Collection[int]:
+    def on_steps(self, records: Sequence[LossRecord]) -> Collection[int]:
         """The hook of the engines, for this run's records alone."""
         for record in records:
-            if not math.isfinite(record.loss):
-                self.diverged_at = record
+            self._hear(record)
+            if self.diverged_at is not None:
                 return {record.run}
-            self.waiting.append((record.step, record.loss))
-            self.step, self.last_loss = record.step, record.loss
         now = time.monotonic()
         if now - self.emitted_at >= EMIT_INTERVAL_S:
             self.flush()
@@ -194,10 +191,22 @@ class _Watch:
             self._save(self.state_of())
         return ()
 
+    def _hear(self, record: LossRecord) -> None:
+        """Take a record's losses, up to the first that is not finite."""
+        losses = record.losses
+        if not all(map(math.isfinite, losses)):
+            n = next(i for i, loss in enumerate(losses) if not math.isfinite(loss))
+            self.diverged_at = (record.first_step + n, losses[n])
+            losses = losses[:n]
+        if losses:
+            self.waiting += losses
+            self.step, self.last_loss = record.first_step + len(losses) - 1, losses[-1]
+
     def flush(self) -> None:
         """Emit the losses that wait."""
         if self.waiting:
-            self.emit(Steps(self.position, tuple(self.waiting)))
+            first_step = self.step - len(self.waiting) + 1
+            self.emit(Steps(self.position, tuple(enumerate(self.waiting, first_step))))
         self.waiting = []
         self.emitted_at = time.monotonic()
 
@@ -209,8 +218,8 @@ class _Watch:
         self.flush()
         reproducible = deterministic(self.run.config)
         if self.diverged_at is not None:
-            at = self.diverged_at
-            return JobResult("diverged", at.step, {}, seconds, reproducible, at.loss)
+            step, loss = self.diverged_at
+            return JobResult("diverged", step, {}, seconds, reproducible, loss)
         state = self.state_of()
         self._save(state)
         metrics = _final_metrics(state, self.last_loss)
