@@ -7,4 +7,4 @@ from collections.abc import Callable, Collection, Sequence
 from harness.spec.records import LossRecord
 
 OnSteps = Callable[[Sequence[LossRecord]], Collection[int]]
-"""Hears of steps, each run's in order, and answers with the positions of the runs that are to stop."""
+"""Hears of steps, each run's in order, and answers with the positions of the runs to stop."""
