@@ -10,6 +10,7 @@ that fails leaves the others alone; the stacked engine trains them together.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -18,10 +19,12 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.executors.base import Failure
 from harness.spec.records import LossRecord
-from harness.spec.run_config import RunConfig
+from harness.spec.run_config import ModelConfig, RunConfig
 from harness.text.corpora import Corpus
 
 if TYPE_CHECKING:
+    from harness.gpt.model import GPT
+    from harness.train.stacked.run import StackedRun
     from harness.train.state import TrainingState
 
 EMIT_INTERVAL_S = 0.25  # losses wait so long at most before they are emitted
@@ -137,13 +140,17 @@ def _train_alone(position: int, run: JobRun, emit: Emit) -> JobResult:
 def _train_together(runs: Sequence[JobRun], emit: Emit) -> None:
     """Train all runs in lock-step; each ends at its own last step, and what fails fails all."""
     from harness.train.stacked.driver import train
-    from harness.train.stacked.run import start_runs
+    from harness.train.stacked.run import empty_model, start_runs
     from harness.train.state import prepare_process
 
     threads = runs[0].config.train.threads
     prepare_process(runs[0].config)
     stacked = start_runs((run.config, run.corpus) for run in runs)
-    watches = [_Watch(i, run, stacked[i].state, emit) for i, run in enumerate(runs)]
+    model_of = functools.cache(empty_model)  # one module for all runs of a model's config
+    watches = [
+        _Watch(i, run, functools.partial(_state_in, stacked[i], model_of), emit)
+        for i, run in enumerate(runs)
+    ]
 
     def on_steps(records: Sequence[LossRecord]) -> Collection[int]:
         stopped: set[int] = set()
@@ -155,6 +162,11 @@ def _train_together(runs: Sequence[JobRun], emit: Emit) -> None:
         return stopped
 
     train(stacked, on_steps, threads=threads, say=lambda text: emit(Said(text)))
+
+
+def _state_in(run: StackedRun, model_of: Callable[[ModelConfig], GPT]) -> TrainingState:
+    """A run's state in a module that the runs share: good until the next one is asked for."""
+    return run.state(model_of(run.config.model))
 
 
 class _Watch:
