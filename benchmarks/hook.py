@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chapter import chapter_corpus, chapter_run
 from figures import Figure
 from rounds import interleaved
 
+from harness.spec.records import LossRecord
 from harness.train.engines import ENGINES
 from harness.train.state import start
 
@@ -24,8 +25,14 @@ def training_by(engine: str) -> Callable[[], None]:
     corpus = chapter_corpus(run)
 
     def train() -> None:
-        heard: list[object] = []
-        ENGINES[engine](start(run.config, corpus), lambda records: heard.extend(records) or ())
+        heard: list[float] = []
+
+        def hook(records: Sequence[LossRecord]) -> tuple[int, ...]:
+            for record in records:
+                heard.extend(record.losses)
+            return ()
+
+        ENGINES[engine](start(run.config, corpus), hook)
         assert len(heard) == run.config.train.steps
 
     return train

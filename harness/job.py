@@ -10,7 +10,7 @@ that fails leaves the others alone; the stacked engine trains them together.
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import functools
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.executors.base import Failure
-from harness.spec.records import StepRecord
+from harness.spec.records import LossRecord
 from harness.spec.run_config import RunConfig
 from harness.text.corpora import Corpus
 
 if TYPE_CHECKING:
-    from harness.train.state import TrainingState
+    from harness.gpt.checkpoint import Checkpoint
+    from harness.gpt.model import GPT
 
 EMIT_INTERVAL_S = 0.25  # losses wait so long at most before they are emitted
 CHECKPOINT_INTERVAL_S = 60.0  # between checkpoints where the config sets no steps
@@ -127,16 +128,18 @@ def run_job(job: Job, emit: Emit) -> None:
 
 def _train_alone(position: int, run: JobRun, emit: Emit) -> JobResult:
     from harness.train.engines import ENGINES
+    from harness.train.resume import checkpoint_of
     from harness.train.state import start
 
     state = start(run.config, run.corpus)
-    watch = _Watch(position, run, lambda: state, emit)
+    watch = _Watch(position, run, lambda: checkpoint_of(state, run.fingerprint), emit)
     ENGINES[run.config.engine](state, watch.on_steps)
     return watch.result()
 
 
 def _train_together(runs: Sequence[JobRun], emit: Emit) -> None:
     """Train all runs in lock-step; each ends at its own last step, and what fails fails all."""
+    from harness.train.stacked.checkpoints import Checkpoints
     from harness.train.stacked.driver import train
     from harness.train.stacked.run import start_runs
     from harness.train.state import prepare_process
@@ -144,15 +147,19 @@ def _train_together(runs: Sequence[JobRun], emit: Emit) -> None:
     threads = runs[0].config.train.threads
     prepare_process(runs[0].config)
     stacked = start_runs((run.config, run.corpus) for run in runs)
-    watches = [_Watch(i, run, stacked[i].state, emit) for i, run in enumerate(runs)]
+    checkpoints = Checkpoints()
+    watches = [
+        _Watch(i, run, functools.partial(checkpoints.of, stacked[i], run.fingerprint), emit)
+        for i, run in enumerate(runs)
+    ]
 
-    def on_steps(records: Sequence[StepRecord]) -> Collection[int]:
+    def on_steps(records: Sequence[LossRecord]) -> Collection[int]:
         stopped: set[int] = set()
-        for position, own in itertools.groupby(records, key=lambda record: record.run):
-            watch = watches[position]
-            stopped |= set(watch.on_steps(list(own)))
+        for record in records:
+            watch = watches[record.run]
+            stopped |= set(watch.on_steps([record]))
             if watch.is_over:
-                emit(Ended(position, watch.result()))
+                emit(Ended(record.run, watch.result()))
         return stopped
 
     train(stacked, on_steps, threads=threads, say=lambda text: emit(Said(text)))
@@ -161,16 +168,17 @@ def _train_together(runs: Sequence[JobRun], emit: Emit) -> None:
 class _Watch:
     """What follows one run: collects its losses, notices divergence, saves checkpoints.
 
-    ``state_of`` gives the run's state as it is after the step heard of last.
+    ``checkpoint_of`` gives the run's checkpoint as it is after the step heard of last.
     """
 
     def __init__(
-        self, position: int, run: JobRun, state_of: Callable[[], TrainingState], emit: Emit
+        self, position: int, run: JobRun, checkpoint_of: Callable[[], Checkpoint], emit: Emit
     ) -> None:
-        self.position, self.run, self.state_of, self.emit = position, run, state_of, emit
-        self.waiting: list[tuple[int, float]] = []
+        self.position, self.run, self.emit = position, run, emit
+        self.checkpoint_of = checkpoint_of
+        self.waiting: list[float] = []  # losses up to `step` that were not emitted yet
         self.step, self.last_loss = 0, math.nan
-        self.diverged_at: StepRecord | None = None
+        self.diverged_at: tuple[int, float] | None = None
         self.began = time.perf_counter()
         self.emitted_at = self.saved_at = time.monotonic()
 
@@ -179,25 +187,35 @@ class _Watch:
         """Whether the run heard its last step, or diverged."""
         return self.diverged_at is not None or self.step >= self.run.config.train.steps
 
-    def on_steps(self, records: Sequence[StepRecord]) -> Collection[int]:
+    def on_steps(self, records: Sequence[LossRecord]) -> Collection[int]:
         """The hook of the engines, for this run's records alone."""
         for record in records:
-            if not math.isfinite(record.loss):
-                self.diverged_at = record
+            self._hear(record)
+            if self.diverged_at is not None:
                 return {record.run}
-            self.waiting.append((record.step, record.loss))
-            self.step, self.last_loss = record.step, record.loss
         now = time.monotonic()
         if now - self.emitted_at >= EMIT_INTERVAL_S:
             self.flush()
         if self._is_due(now):
-            self._save(self.state_of())
+            self._save(self.checkpoint_of())
         return ()
+
+    def _hear(self, record: LossRecord) -> None:
+        """Take a record's losses, up to the first that is not finite."""
+        losses = record.losses
+        if not all(map(math.isfinite, losses)):
+            n = next(i for i, loss in enumerate(losses) if not math.isfinite(loss))
+            self.diverged_at = (record.first_step + n, losses[n])
+            losses = losses[:n]
+        if losses:
+            self.waiting += losses
+            self.step, self.last_loss = record.first_step + len(losses) - 1, losses[-1]
 
     def flush(self) -> None:
         """Emit the losses that wait."""
         if self.waiting:
-            self.emit(Steps(self.position, tuple(self.waiting)))
+            first_step = self.step - len(self.waiting) + 1
+            self.emit(Steps(self.position, tuple(enumerate(self.waiting, first_step))))
         self.waiting = []
         self.emitted_at = time.monotonic()
 
@@ -209,21 +227,20 @@ class _Watch:
         self.flush()
         reproducible = deterministic(self.run.config)
         if self.diverged_at is not None:
-            at = self.diverged_at
-            return JobResult("diverged", at.step, {}, seconds, reproducible, at.loss)
-        state = self.state_of()
-        self._save(state)
-        metrics = _final_metrics(state, self.last_loss)
+            step, loss = self.diverged_at
+            return JobResult("diverged", step, {}, seconds, reproducible, loss)
+        checkpoint = self.checkpoint_of()
+        self._save(checkpoint)
+        metrics = _final_metrics(checkpoint.model, self.run, self.last_loss)
         return JobResult("finished", self.step, metrics, seconds, reproducible, self.last_loss)
 
-    def _save(self, state: TrainingState) -> None:
-        """Write a checkpoint of the state, and emit it after its losses."""
+    def _save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint, and emit it after its losses."""
         from harness.gpt.checkpoint import save_checkpoint
-        from harness.train.resume import checkpoint_of
 
         self.flush()
         directory = self.run.staging_dir / checkpoint_name(self.step)
-        save_checkpoint(directory, checkpoint_of(state, self.run.fingerprint))
+        save_checkpoint(directory, checkpoint)
         self.emit(StagedCheckpoint(self.position, directory, self.step, self.last_loss))
         self.saved_at = time.monotonic()
 
@@ -236,11 +253,11 @@ class _Watch:
         return now - self.saved_at >= CHECKPOINT_INTERVAL_S
 
 
-def _final_metrics(state: TrainingState, last_loss: float) -> dict[str, float]:
+def _final_metrics(model: GPT, run: JobRun, last_loss: float) -> dict[str, float]:
     """Perplexity of the last loss (section 14.8.2) and the share of right rows (section 14.6)."""
     from harness.gpt.predict import accuracy, next_token_rows
 
-    seq_len = state.config.train.seq_len
-    rows = next_token_rows(state.model, state.corpus.head(seq_len + 1), seq_len)
+    seq_len = run.config.train.seq_len
+    rows = next_token_rows(model, run.corpus.head(seq_len + 1), seq_len)
     perplexity = math.exp(last_loss) if last_loss < 700 else math.inf
     return {"train/perplexity": perplexity, "eval/next_token_accuracy": accuracy(rows)}

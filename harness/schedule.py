@@ -31,6 +31,7 @@ from harness.job import (
 from harness.planning import PlannedRun
 from harness.retention import superseded
 from harness.tracking import keys
+from harness.tracking.read import StoredRun
 from harness.tracking.record import DatasetInput, Outcome, RunToRecord
 from harness.tracking.recorder import Recorder
 
@@ -108,6 +109,7 @@ class Schedule:
         self.staging = state_dir / ".state"
         self.fail_fast = fail_fast
         self.outcomes: dict[str, RunOutcome] = {}
+        self.records: dict[str, StoredRun] = {}  # of the runs that ended, by run id
         self._stacks: list[tuple[PlannedRun, ...]] = []
         self._running: dict[tuple[int, int], _Running] = {}  # by stack and place in it
 
@@ -215,12 +217,12 @@ class Schedule:
         running = self._running[place]
         planned, outcome = running.planned, RunOutcome(running.run_id, state, message, seconds)
         with shielded():
-            self.recorder.end(running.run_id, ending or Outcome(state))
+            record = self.recorder.end(running.run_id, ending or Outcome(state))
             if planned.replaces is not None and state in keys.DONE_STATES:
                 self.recorder.supersede(planned.replaces.run_id, running.run_id)
             shutil.rmtree(self.staging / running.run_id, ignore_errors=True)
             del self._running[place]
-            self.outcomes[planned.name] = outcome
+            self.outcomes[planned.name], self.records[record.run_id] = outcome, record
         self.observer.on_end(planned, outcome)
 
 

@@ -172,6 +172,7 @@ class _Call:
             outcomes = schedule.execute(stacks, executor_for(min(jobs, len(stacks))))
             trained = [run for run in runs if run.name in outcomes]
             self.outcomes = {run.fingerprint: outcomes[run.name] for run in trained}
+            self._records |= schedule.records
 
     def finish(self) -> SweepResult:
         """Aliases, groups, claims and the view; then the result."""
@@ -267,8 +268,7 @@ class _Call:
         if record is None:
             return RunResult(run, None, "planned", None, claims)
         outcome = self.outcomes.get(run.fingerprint)
-        steps = run.declared.config.train.steps
-        final = self._curve(record.run_id).get(steps) if record.state == "finished" else None
+        final = record.metrics.get(keys.TRAIN_LOSS) if record.state == "finished" else None
         message = outcome.message if outcome else record.tags.get(keys.ERROR, "")
         return RunResult(run, record.run_id, record.state, final, claims, message)
 

@@ -11,6 +11,7 @@ from harness import job as job_module
 from harness.executors.base import Failure
 from harness.gpt.checkpoint import load_checkpoint, verify_checkpoint
 from harness.job import Ended, Job, JobRun, StagedCheckpoint, Steps, run_job
+from harness.spec.records import LossRecord
 from harness.train import engines
 
 
@@ -130,6 +131,11 @@ def test_losses_are_emitted_as_they_come_when_training_takes_time(run, monkeypat
     assert [len(event.losses) for event in events if isinstance(event, Steps)] == [1] * 6
 
 
+def with_loss(record: LossRecord, step: int, loss: float) -> LossRecord:
+    told = enumerate(record.losses, record.first_step)
+    return record._replace(losses=[loss if n == step else known for n, known in told])
+
+
 @pytest.fixture
 def spoil(monkeypatch):
     """Makes an engine say another loss at a step."""
@@ -139,7 +145,7 @@ def spoil(monkeypatch):
 
         def spoiled(state, on_steps):
             def told(records):
-                return on_steps([r._replace(loss=loss) if r.step == step else r for r in records])
+                return on_steps([with_loss(record, step, loss) for record in records])
 
             train(state, told)
 

@@ -1,16 +1,19 @@
-"""What a training says while it runs: one record a step.
+"""What a training says while it runs: one record for some consecutive steps of one run.
 
-The step N's loss is computed before update N, so step 1 is the untrained model's.
+The step N's loss is computed before update N, so step 1 is the untrained model's. A record a step
+cost more than the steps where 1,024 runs train together: 0.13 us to make, and again at every pass
+of the garbage collector, which never lets go of tuples with a class of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class StepRecord(NamedTuple):
-    """The loss of one optimizer step of one run (steps count from 1)."""
+class LossRecord(NamedTuple):
+    """The losses of consecutive optimizer steps of one run (steps count from 1)."""
 
     run: int  # the run's position among those given to the engine
-    step: int
-    loss: float
+    first_step: int
+    losses: Sequence[float]  # at least one

@@ -88,4 +88,7 @@ METRICS: dict[str, Literal["every step", "last step"]] = {
 }
 
 CHECKPOINTS_DIR = "checkpoints"
+# The tag of a run's input that MLflow's page shows beside the dataset.
+CONTEXT, TRAINING = "mlflow.data.context", "training"
+
 TRACEBACK_FILE = "traceback.txt"

@@ -110,10 +110,37 @@ def local_checkpoint(store: Store, run_id: str, name: str | None = None) -> Path
 
 def stored(run: Run) -> StoredRun:
     """MLflow's record as ours."""
-    tags = dict(run.data.tags)
-    return StoredRun(
+    return stored_run(
         run_id=run.info.run_id,
-        name=tags.get(keys.RUN_NAME, run.info.run_name or ""),
+        name=run.info.run_name or "",
+        status=run.info.status,
+        start_time=run.info.start_time,
+        end_time=run.info.end_time,
+        params=dict(run.data.params),
+        tags=dict(run.data.tags),
+        metrics=dict(run.data.metrics),
+        artifact_uri=run.info.artifact_uri,
+        mlflow_experiment_id=run.info.experiment_id,
+    )
+
+
+def stored_run(
+    *,
+    run_id: str,
+    status: str,
+    start_time: int,
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+    artifact_uri: str,
+    mlflow_experiment_id: str,
+    end_time: int | None = None,
+    metrics: Mapping[str, float] | None = None,
+    name: str = "",
+) -> StoredRun:
+    """A record from what MLflow keeps of it; what our tags say is read from them."""
+    return StoredRun(
+        run_id=run_id,
+        name=tags.get(keys.RUN_NAME, name),
         sweep=tags.get(keys.SWEEP, ""),
         experiment=tags.get(keys.EXPERIMENT, ""),
         kind=tags.get(keys.KIND, "run"),
@@ -121,16 +148,16 @@ def stored(run: Run) -> StoredRun:
         group=tags.get(keys.GROUP),
         engine=tags.get(keys.ENGINE),
         state=tags.get(keys.STATE, ""),
-        status=run.info.status,
-        start_time=run.info.start_time,
-        end_time=run.info.end_time,
-        params=dict(run.data.params),
+        status=status,
+        start_time=start_time,
+        end_time=end_time,
+        params=params,
         tags=tags,
-        metrics=dict(run.data.metrics),
+        metrics=metrics or {},
         aliases=_aliases(tags.get(keys.ALIASES, "[]")),
         superseded_by=tags.get(keys.SUPERSEDED_BY),
-        artifact_uri=run.info.artifact_uri,
-        mlflow_experiment_id=run.info.experiment_id,
+        artifact_uri=artifact_uri,
+        mlflow_experiment_id=mlflow_experiment_id,
     )
 
 

@@ -1,9 +1,7 @@
-"""The only writer of runs: few calls, replays that leave no trace, statuses set by hand.
+"""The only writer of runs: few writes, replays that leave no trace, statuses set by hand.
 
-A run of 200 steps costs four client calls (create_run with all tags, one log_batch with params
-and metrics, log_inputs, set_terminated): 32 ms, against 500 ms and more with `log_metric` a step.
-Losses wait here until 1,000 have come (MLflow's limit a request) or 2 s have passed, so curves are
-live.
+Losses wait here until 1,000 have come or 2 s have passed, so curves are live; see `pacing` for
+what many open runs make of the 2 s. A run that is shorter is written once, at its end.
 
 The timestamp of every point is the run's start plus its step in milliseconds. MLflow drops a
 metric that it has already, only if key, value, step *and* timestamp are equal; with timestamps
@@ -17,6 +15,7 @@ has an end state has everything.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import time
@@ -27,42 +26,32 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.tracking import artifacts, keys
 from harness.tracking.environment import writer_id
-from harness.tracking.mlflow_api import (
-    Dataset,
-    InputTag,
-    Metric,
-    Param,
-    RunTag,
-    told,
-)
-from harness.tracking.mlflow_api import (
-    DatasetInput as MlflowDatasetInput,
-)
+from harness.tracking.mlflow_api import RunTag, told
+from harness.tracking.pacing import Pacing
+from harness.tracking.read import StoredRun, get_run, stored_run
 from harness.tracking.record import DatasetInput, Outcome, RunToRecord, tags_of
+from harness.tracking.rows import RowWriter, writes_rows
 from harness.tracking.store import Store
+from harness.tracking.writers import MAX_METRICS, Batch, ClientWriter, Point, Writer, clip
 
-MAX_METRICS = 1000
-MAX_PARAMS_OR_TAGS = 100
 FLUSH_INTERVAL_S = 2.0
 # MLflow's limits in characters; it cuts longer values without a word.
 MAX_PARAM = 6000
 MAX_TAG = 8000
-MAX_DIGEST = 36
-CUT = "...(cut)"
-
-_Batch = tuple[list[Metric], list[Param], list[RunTag]]
 
 
 @dataclass
 class _OpenRun:
-    """What a run that is being written still owes the store."""
+    """What a run that is being written still owes the store; ``begun`` where it began here."""
 
     start_ms: int
     artifact_uri: str
-    params: list[Param]
+    params: dict[str, str]
     dataset: DatasetInput | None
-    points: list[Metric] = field(default_factory=list)
-    flushed_at: float = field(default_factory=time.monotonic)
+    begun: StoredRun | None = None
+    points: list[Point] = field(default_factory=list)
+    latest: dict[str, float] = field(default_factory=dict)
+    flushed_at: float | None = None  # counted from the first point
 
 
 class Recorder:
@@ -71,23 +60,38 @@ class Recorder:
     `environment` is what `environment_tags` gave. One process writes, from one thread.
     """
 
-    def __init__(self, store: Store, experiment_id: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        experiment_id: str,
+        environment: Mapping[str, str],
+        writer: Writer | None = None,
+    ) -> None:
         self._store = store
         self._experiment_id = experiment_id
         self._environment = {**environment, keys.WRITER: writer_id(store.state_dir)}
+        self._writer = writer or writer_for(store, experiment_id)
         self._open: dict[str, _OpenRun] = {}
+        self._pacing = Pacing()
+        self._last_start_ms = 0
 
     def begin(self, run: RunToRecord) -> str:
         """Start a new run and return its id; its params follow with the first losses."""
-        start_ms = int(time.time() * 1000)
+        # One run a millisecond, so that runs sorted by their starts are in the order of the file.
+        start_ms = self._last_start_ms = max(int(time.time() * 1000), self._last_start_ms + 1)
         tags = _clipped({**tags_of(run), **self._environment}, MAX_TAG)
-        with told(self._store.uri, f"begin the run {run.name}"):
-            created = self._store.client.create_run(
-                self._experiment_id, start_time=start_ms, tags=tags, run_name=tags[keys.RUN_NAME]
-            )
-        params = [Param(key, value) for key, value in _clipped(run.params, MAX_PARAM).items()]
-        run_id = str(created.info.run_id)
-        self._open[run_id] = _OpenRun(start_ms, created.info.artifact_uri, params, run.dataset)
+        params = _clipped(run.params, MAX_PARAM)
+        run_id, uri = self._writer.create(start_ms, tags)
+        begun = stored_run(
+            run_id=run_id,
+            status="RUNNING",
+            start_time=start_ms,
+            params=params,
+            tags=tags,
+            artifact_uri=uri,
+            mlflow_experiment_id=self._experiment_id,
+        )
+        self._open[run_id] = _OpenRun(start_ms, uri, params, run.dataset, begun)
         return run_id
 
     def resume(self, run_id: str, run: RunToRecord | None = None) -> str:
@@ -103,13 +107,14 @@ class Recorder:
             client.update_run(run_id, status="RUNNING")
             if keys.ERROR in found.data.tags:
                 client.delete_tag(run_id, keys.ERROR)
-            tags = {**self._environment, keys.STATE: keys.RUNNING}
-            client.log_batch(run_id, tags=_run_tags(tags), synchronous=True)
+            tags = _clipped({**self._environment, keys.STATE: keys.RUNNING}, MAX_TAG)
+            entries = [RunTag(key, value) for key, value in tags.items()]
+            client.log_batch(run_id, tags=entries, synchronous=True)
         params = _clipped(run.params, MAX_PARAM) if run else {}
         self._open[run_id] = _OpenRun(
             int(found.info.start_time),
             found.info.artifact_uri,
-            [Param(key, value) for key, value in params.items() if key not in known],
+            {key: value for key, value in params.items() if key not in known},
             run.dataset if run else None,
         )
         return run_id
@@ -119,14 +124,23 @@ class Recorder:
         self.add_points(run_id, keys.TRAIN_LOSS, losses)
 
     def add_points(self, run_id: str, metric: str, points: Iterable[tuple[int, float]]) -> None:
-        """Add (step, value) pairs of any metric; written with the others."""
+        """Add (step, value) pairs of any metric, in ascending steps; written with the others."""
         run = self._open[run_id]
         for step, value in points:
             if math.isfinite(value):
-                run.points.append(Metric(metric, float(value), run.start_ms + step, step))
-        waited = time.monotonic() - run.flushed_at
-        if len(run.points) >= MAX_METRICS or waited >= FLUSH_INTERVAL_S:
+                run.latest[metric] = value = float(value)
+                run.points.append(Point(metric, value, run.start_ms + step, step))
+        if len(run.points) >= MAX_METRICS or self._is_due(run):
+            began = time.monotonic()
             self.flush(run_id)
+            self._pacing.spend(time.monotonic() - began)
+
+    def _is_due(self, run: _OpenRun) -> bool:
+        now = time.monotonic()
+        if run.flushed_at is None:
+            run.flushed_at = now
+        waited_s = now - run.flushed_at
+        return self._pacing.allows(now, waited_s, FLUSH_INTERVAL_S, len(self._open))
 
     def set_group_curve(self, run_id: str, means: Mapping[int, float]) -> None:
         """Give a parent the `train/loss` curve of its own (step to value), in ascending steps."""
@@ -136,8 +150,8 @@ class Recorder:
         """Write everything that waits for this run."""
         self._write(run_id, {})
 
-    def end(self, run_id: str, outcome: Outcome) -> None:
-        """Write the last metrics, the state and the status; the run is closed here after."""
+    def end(self, run_id: str, outcome: Outcome) -> StoredRun:
+        """Write the last metrics, the state and the status; returns the run as it is stored."""
         tags = {**outcome.tags, keys.STATE: outcome.state}
         if outcome.traceback_text:
             tags[keys.ERROR] = outcome.traceback_text.strip().rpartition("\n")[2]
@@ -146,13 +160,23 @@ class Recorder:
         run = self._open[run_id]
         for key, value in outcome.metrics.items():
             if math.isfinite(value):
-                point = Metric(key, float(value), run.start_ms + outcome.step, outcome.step)
-                run.points.append(point)
+                run.latest[key] = value = float(value)
+                run.points.append(Point(key, value, run.start_ms + outcome.step, outcome.step))
+        tags = _clipped(tags, MAX_TAG)
         self._write(run_id, tags)
-        with told(self._store.uri, f"end the run {run_id}"):
-            status = keys.STATUS_OF_STATE[outcome.state]
-            self._store.client.set_terminated(run_id, status)
+        status, end_ms = keys.STATUS_OF_STATE[outcome.state], int(time.time() * 1000)
+        self._writer.end(run_id, status, end_ms)
         del self._open[run_id]
+        if run.begun is None:  # what an earlier attempt left is in the store alone
+            return get_run(self._store, run_id)
+        return dataclasses.replace(
+            run.begun,
+            state=outcome.state,
+            status=status,
+            end_time=end_ms,
+            tags={**run.begun.tags, **tags},
+            metrics=run.latest,
+        )
 
     def publish_checkpoint(self, run_id: str, staged_dir: Path, name: str) -> None:
         """Make the staged folder the run's checkpoint `name` (`step_000200`); it is moved."""
@@ -194,17 +218,12 @@ class Recorder:
         self.set_tag(old_id, keys.SUPERSEDED_BY, new_id)
 
     def _write(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Points, then params, dataset and tags: whoever sees the tags sees all of it."""
+        """Points, params, dataset and tags at once: whoever sees the tags sees all of it."""
         run = self._open[run_id]
-        client = self._store.client
-        entries = _run_tags(tags)
-        with told(self._store.uri, f"write the run {run_id}"):
-            if run.dataset is not None:
-                client.log_inputs(run_id, datasets=[_mlflow_dataset(run.dataset)])
-                run.dataset = None
-            for batch in _batches(run.points, run.params, entries):
-                client.log_batch(run_id, *batch, synchronous=True)
-        run.points, run.params = [], []
+        batch = Batch(run.points, run.params, tags, run.dataset)
+        if batch != Batch():
+            self._writer.write(run_id, batch)
+        run.points, run.params, run.dataset = [], {}, None
         run.flushed_at = time.monotonic()
 
     def _artifact_uri(self, run_id: str) -> str:
@@ -214,39 +233,13 @@ class Recorder:
             return str(self._store.client.get_run(run_id).info.artifact_uri)
 
 
-def clip(value: str, limit: int) -> str:
-    """`value`, cut to `limit` characters with a mark at the end that says so."""
-    return value if len(value) <= limit else value[: limit - len(CUT)] + CUT
+def writer_for(store: Store, experiment_id: str) -> Writer:
+    """Rows for a local store whose tables are known, MLflow's client for every other."""
+    client = ClientWriter(store, experiment_id)
+    if store.database is None or not writes_rows(store.database):
+        return client
+    return RowWriter(store.database, experiment_id, client)
 
 
 def _clipped(values: Mapping[str, str], limit: int) -> dict[str, str]:
     return {key: clip(value, limit) for key, value in values.items()}
-
-
-def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:
-    return [RunTag(key, value) for key, value in _clipped(tags, MAX_TAG).items()]
-
-
-def _batches(metrics: list[Metric], params: list[Param], tags: list[RunTag]) -> list[_Batch]:
-    """Requests within MLflow's limits (1,000 entities, of which 100 params and 100 tags); the
-    tags go with the last, and a run of usual size is one request."""
-    assert len(tags) <= MAX_PARAMS_OR_TAGS
-    if len(metrics) + len(params) + len(tags) <= MAX_METRICS and len(params) <= MAX_PARAMS_OR_TAGS:
-        return [(metrics, params, tags)] if metrics or params or tags else []
-    batches: list[_Batch] = []
-    for i in range(0, len(params), MAX_PARAMS_OR_TAGS):
-        batches.append(([], params[i : i + MAX_PARAMS_OR_TAGS], []))
-    for i in range(0, len(metrics), MAX_METRICS):
-        batches.append((metrics[i : i + MAX_METRICS], [], []))
-    return [*batches, ([], [], tags)] if tags else batches
-
-
-def _mlflow_dataset(dataset: DatasetInput) -> MlflowDatasetInput:
-    """The digest is cut to MLflow's 36 characters: 144 bits of it, still no two corpora alike."""
-    entity = Dataset(
-        name=clip(dataset.name, 500),
-        digest=dataset.digest[:MAX_DIGEST],
-        source_type="local",
-        source=json.dumps({"uri": dataset.source}),
-    )
-    return MlflowDatasetInput(entity, [InputTag("mlflow.data.context", "training")])

@@ -8,7 +8,7 @@ pruned or resumed midway.
 from __future__ import annotations
 
 from harness.gpt.batch import get_batch
-from harness.spec.records import StepRecord
+from harness.spec.records import LossRecord
 from harness.train.on_steps import OnSteps
 from harness.train.state import TrainingState, begin
 
@@ -31,4 +31,5 @@ def train(state: TrainingState, on_steps: OnSteps) -> None:
         optimizer.step()
         losses.append(loss.item())
     state.step = last
-    on_steps([StepRecord(0, first + i, loss) for i, loss in enumerate(losses)])
+    if losses:
+        on_steps([LossRecord(0, first, losses)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from harness.spec.records import StepRecord
+from harness.spec.records import LossRecord
 
-OnSteps = Callable[[Sequence[StepRecord]], Collection[int]]
-"""Hears of steps, in order, and answers with the positions of the runs that are to stop."""
+OnSteps = Callable[[Sequence[LossRecord]], Collection[int]]
+"""Hears of steps, each run's in order, and answers with the positions of the runs to stop."""

@@ -7,7 +7,7 @@ pruning, Ctrl-C. Losses are those of `bare` to the last bit.
 from __future__ import annotations
 
 from harness.gpt.batch import get_batch
-from harness.spec.records import StepRecord
+from harness.spec.records import LossRecord
 from harness.train.on_steps import OnSteps
 from harness.train.state import TrainingState, begin
 
@@ -29,6 +29,6 @@ def train(state: TrainingState, on_steps: OnSteps) -> None:
         loss.backward()
         optimizer.step()
         state.step += 1
-        stop = on_steps([StepRecord(0, state.step, loss.item())])
+        stop = on_steps([LossRecord(0, state.step, (loss.item(),))])
         if 0 in stop:
             return

@@ -91,7 +91,8 @@ def prepare_process(config: RunConfig) -> None:
     on_cuda = config.train.device != "cpu"
     if on_cuda:
         os.environ.setdefault(WORKSPACE_VARIABLE, DETERMINISTIC_WORKSPACES[0])
-    torch.use_deterministic_algorithms(on_cuda)
+    if torch.are_deterministic_algorithms_enabled() != on_cuda:  # to ask imports nothing
+        torch.use_deterministic_algorithms(on_cuda)
 
 
 def _device(config: RunConfig) -> torch.device:

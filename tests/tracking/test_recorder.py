@@ -10,9 +10,11 @@ import pytest
 from harness.errors import StoreError
 from harness.tracking import artifacts, keys
 from harness.tracking import recorder as recorder_module
+from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.read import checkpoints, find_runs, get_run, history, local_checkpoint
 from harness.tracking.record import DatasetInput, Outcome
-from harness.tracking.recorder import clip
+from harness.tracking.recorder import Recorder
+from harness.tracking.writers import ClientWriter, clip
 
 LOSSES = [(step, 5.0 / step) for step in range(1, 201)]
 
@@ -47,7 +49,9 @@ def test_a_run_leaves_its_curve_params_tags_and_status(store, recorder, run_to_r
     assert expected.items() <= run.tags.items()
 
 
-def test_a_short_run_costs_four_calls(store, recorder, monkeypatch, run_to_record):
+def test_through_the_client_a_short_run_costs_four_calls(store, monkeypatch, run_to_record):
+    experiment_id = ensure_mlflow_experiment(store, "sweep")
+    recorder = Recorder(store, experiment_id, {}, ClientWriter(store, experiment_id))
     calls = []
     for name in ("create_run", "log_batch", "log_inputs", "set_terminated", "set_tag", "get_run"):
         whole = getattr(type(store.client), name)
@@ -120,7 +124,10 @@ def test_losses_are_written_when_they_have_waited_long_enough(
     run_id = recorder.begin(run_to_record())
     time.sleep(0.06)
     recorder.add_steps(run_id, [(1, 2.0)])
-    assert history(store, run_id) == {1: 2.0}
+    assert history(store, run_id) == {}  # it has not waited
+    time.sleep(0.06)
+    recorder.add_steps(run_id, [(2, 1.0)])
+    assert history(store, run_id) == {1: 2.0, 2: 1.0}
 
 
 def test_many_points_and_params_are_split_at_mlflows_limits(store, recorder, run_to_record):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from harness.spec.records import StepRecord
+from harness.spec.records import LossRecord
 from harness.spec.run_config import RunConfig
 from harness.text.corpora import Corpus, open_corpus
 from harness.text.sources import Source
@@ -28,18 +28,19 @@ class Recorder:
     """The smallest hook: keeps the losses, and stops the run at a step."""
 
     def __init__(self, stop_at: int | None = None) -> None:
-        self.records: list[StepRecord] = []
+        self.records: list[LossRecord] = []
         self.num_calls = 0
         self.stop_at = stop_at
 
-    def __call__(self, records: Sequence[StepRecord]) -> Collection[int]:
+    def __call__(self, records: Sequence[LossRecord]) -> Collection[int]:
         self.num_calls += 1
         self.records += records
-        return {0} if records[-1].step == self.stop_at else ()
+        last = records[-1]
+        return {0} if last.first_step + len(last.losses) - 1 == self.stop_at else ()
 
     @property
     def losses(self) -> list[float]:
-        return [record.loss for record in self.records]
+        return [loss for record in self.records for loss in record.losses]
 
 
 def make_config(**changes: dict[str, object]) -> RunConfig:

@@ -8,7 +8,7 @@ from harness.errors import UsageError
 from harness.gpt.batch import get_batch
 from harness.gpt.model import GPT
 from harness.gpt.seed import set_seed
-from harness.spec.records import StepRecord
+from harness.spec.records import LossRecord
 from harness.spec.run_config import RunConfig
 from harness.train.engines import ENGINES
 from harness.train.state import deterministic, start
@@ -101,8 +101,12 @@ def test_plain_tells_its_hook_of_every_step_and_bare_once_at_the_end() -> None:
         recorder = Recorder()
         ENGINES[engine](start(*with_corpus(config)), recorder)
         assert recorder.num_calls == num_calls
-        assert [record[:2] for record in recorder.records] == [(0, n) for n in range(1, 6)]
-        assert all(isinstance(record, StepRecord) for record in recorder.records)
+        assert [
+            (record.run, record.first_step + i)
+            for record in recorder.records
+            for i, _ in enumerate(record.losses)
+        ] == [(0, n) for n in range(1, 6)]
+        assert all(isinstance(record, LossRecord) for record in recorder.records)
 
 
 def test_plain_stops_where_its_hook_says() -> None:

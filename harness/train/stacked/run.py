@@ -67,20 +67,23 @@ class StackedRun:
         return self.windows.generator()
 
     @property
+    def parameter_places(self) -> range:
+        """The module's parameters, counted as torch's optimizer counts them."""
+        return range(len(weight_shapes(self.shape)))
+
+    @property
     def remaining(self) -> int:
         """Steps to go."""
         return self.config.train.steps - self.step
 
     def state(self) -> TrainingState:
-        """The run as a torch model and optimizer of its own, for a checkpoint or another engine.
+        """The run as a torch model and optimizer of its own, for another engine.
 
         torch's global random state, which a checkpoint keeps too, is set to what `begin` sets for
         this run, wherever the process was: save right after.
         """
+        model = GPT.from_config(self.config.model)
         set_seed(self.config.seed.data)
-        with torch.device("meta"):
-            model = GPT.from_config(self.config.model)
-        model = model.to_empty(device="cpu")
         optimizer = build_optimizer(model.parameters(), self.config.optimizer)
         batches = torch.Generator()
         batches.set_state(self.batches.get_state())
@@ -92,26 +95,32 @@ class StackedRun:
 
     def write_to(self, state: TrainingState) -> None:
         """Put weights, optimizer state and step into a state of the same settings."""
+        self.write_weights(state.model)
         parameters = list(state.model.parameters())
-        with torch.no_grad():
-            for parameter, row in zip(parameters, self._split(self.weights), strict=True):
-                parameter.copy_(row)
-        if self.step > 0:
-            self._write_moments(state.optimizer, parameters)
+        for i, kept in self.optimizer_state().items():
+            state.optimizer.state[parameters[i]] = kept
         state.step = self.step
 
-    def _write_moments(
-        self, optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]
-    ) -> None:
+    def write_weights(self, model: GPT) -> None:
+        """Put the weights into a module of the same config."""
+        with torch.no_grad():
+            for parameter, row in zip(model.parameters(), self._split(self.weights), strict=True):
+                parameter.copy_(row)
+
+    def optimizer_state(self) -> dict[int, dict[str, torch.Tensor]]:
+        """What torch's optimizer would keep of each parameter, by its place; copies."""
+        if self.step == 0:
+            return {}
         rows = [self._split(moment) for moment in self.moments]
         if self.settings.family == "adam":
-            for i, parameter in enumerate(parameters):
-                optimizer.state[parameter] = {"step": torch.tensor(float(self.step))} | {
-                    name: row[i].clone() for name, row in zip(ADAM_STATE, rows, strict=True)
-                }
-        elif optimizer.param_groups[0]["momentum"] != 0:  # without, torch keeps nothing
-            for i, parameter in enumerate(parameters):
-                optimizer.state[parameter] = {SGD_STATE[0]: rows[0][i].clone()}
+            return {
+                i: {"step": torch.tensor(float(self.step))}
+                | {name: row[i].clone() for name, row in zip(ADAM_STATE, rows, strict=True)}
+                for i in self.parameter_places
+            }
+        if self.config.optimizer.arguments()["momentum"] == 0:
+            return {}  # torch keeps nothing
+        return {i: {SGD_STATE[0]: rows[0][i].clone()} for i in self.parameter_places}
 
     def _split(self, flat: Floats) -> list[torch.Tensor]:
         """The flat row as tensors in the shapes of the model's parameters."""

@@ -61,11 +61,12 @@ class Heard:
 
     def __call__(self, records):
         self.num_calls += 1
-        for run, step, loss in records:
+        assert len({record.run for record in records}) == len(records)
+        for run, first_step, losses in records:
             told = self.losses.setdefault(run, [])
-            assert step == len(told) + 1 or not told or step == self.last[run] + 1
-            told.append(loss)
-            self.last = {**getattr(self, "last", {}), run: step}
+            assert not told or first_step == self.last[run] + 1
+            told += losses
+            self.last = {**getattr(self, "last", {}), run: first_step + len(losses) - 1}
         return {run for run, step in self.stop_at.items() if self.last.get(run, 0) >= step}
 
 

@@ -10,6 +10,7 @@ from stacks import OPTIMIZERS, Heard, make_config, start, trained
 from harness.gpt.checkpoint import save_checkpoint
 from harness.train.engines import ENGINES
 from harness.train.resume import checkpoint_of, restore
+from harness.train.stacked.checkpoints import Checkpoints
 from harness.train.stacked.driver import train
 from harness.train.stacked.run import run_of
 from harness.train.state import start as start_alone
@@ -90,6 +91,26 @@ def test_a_states_optimizer_has_the_form_that_torch_gives_it(optimizer):
     ]
     forms[1] = {i: one for i, one in forms[1].items() if one}
     assert forms[0] == forms[1]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: "-".join(map(str, o.values())))
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_checkpoint_made_without_a_state_has_the_bytes_of_one_made_with(
+    optimizer, steps, tmp_path
+):
+    runs = start(*(make_config(optimizer=optimizer, seed={"model": i}) for i in range(2)))
+    if steps:
+        train(runs, Heard({0: steps, 1: steps}), chunk_steps=steps)
+    checkpoints = Checkpoints()
+    for i, run in enumerate(runs):
+        save_checkpoint(tmp_path / f"ours{i}", checkpoints.of(run, "v1-x"))
+        save_checkpoint(tmp_path / f"theirs{i}", checkpoint_of(run.state(), "v1-x"))
+        ours, theirs = (
+            {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+            for name in (f"ours{i}", f"theirs{i}")
+        )
+        assert ours == theirs
+        assert len(ours) == 3
 
 
 def test_looking_at_a_run_while_it_trains_does_not_alter_it():

@@ -1,0 +1,243 @@
+"""A run's rows written into a local store directly: what MLflow's client calls come to, in 2 ms.
+
+The client takes 44 ms for a run of 200 steps (create_run 8, log_inputs 4, log_batch 29,
+set_terminated 4), nearly all of it Python around the rows; a run of a stack trains in 6. Here each
+call is one transaction with the same rows in the same eight tables, so nothing is ever seen half.
+
+Guarantees: only tables whose SQL is known, to the letter, are written; what is out of the ordinary
+(a name that MLflow might refuse, a param that is there already, a run that is deleted, an error of
+SQLite's) is left to the client, which then does it or says why not. A test compares every table of
+the database after both ways.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import sqlite3
+import uuid
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.tracking import keys
+from harness.tracking.mlflow_api import mlflow
+from harness.tracking.sqlite_store import BUSY_TIMEOUT_MS
+from harness.tracking.writers import Batch, Point, Writer, dataset_row
+
+KNOWN_MLFLOW = "3.17."  # the versions whose rows were compared
+TABLES = (
+    "runs",
+    "tags",
+    "params",
+    "metrics",
+    "latest_metrics",
+    "datasets",
+    "inputs",
+    "input_tags",
+)
+KNOWN_SCHEMA = "fd52d9c5f65ac61d7de33eaa8ed50999"  # MLflow's revision dc11669786a5
+MAX_KEY = 250
+# Of what MLflow allows in a key, the part that needs no second thought.
+PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_-]+)*")
+PLAIN_LOCATION = re.compile(r"file:///[^?#;]*[^?#;/]")
+
+INSERT_RUN = """
+INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status,
+    start_time, source_version, lifecycle_stage, artifact_uri, experiment_id)
+VALUES (?, ?, 'UNKNOWN', '', '', ?, 'RUNNING', ?, '', 'active', ?, ?)
+"""
+INSERT_TAG = """
+INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)
+ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value
+"""
+INSERT_PARAM = "INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)"
+# What is there with an equal step, time and value is no second point.
+INSERT_METRIC = """
+INSERT INTO metrics (key, value, timestamp, step, run_uuid, is_nan) VALUES (?, ?, ?, ?, ?, 0)
+ON CONFLICT (key, timestamp, step, run_uuid, value, is_nan) DO NOTHING
+"""
+INSERT_LATEST = """
+INSERT INTO latest_metrics (key, value, timestamp, step, run_uuid, is_nan)
+VALUES (?, ?, ?, ?, ?, 0)
+ON CONFLICT (key, run_uuid) DO UPDATE
+SET value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, is_nan = 0
+WHERE (excluded.step, excluded.timestamp, excluded.value)
+    > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)
+"""
+INSERT_DATASET = """
+INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type,
+    dataset_source)
+VALUES (?, ?, ?, ?, 'local', ?)
+ON CONFLICT (experiment_id, name, digest) DO NOTHING
+"""
+INSERT_INPUT = """
+INSERT INTO inputs (input_uuid, source_type, source_id, destination_type, destination_id, step)
+SELECT ?, 'DATASET', dataset_uuid, 'RUN', ?, 0
+FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?
+ON CONFLICT (source_type, source_id, destination_type, destination_id) DO NOTHING
+"""
+INSERT_INPUT_TAG = "INSERT INTO input_tags (input_uuid, name, value) VALUES (?, ?, ?)"
+ACTIVE_EXPERIMENT = """
+SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'
+"""
+ACTIVE_RUN = """
+SELECT 1 FROM runs WHERE run_uuid = ? AND experiment_id = ? AND lifecycle_stage = 'active'
+"""
+END_RUN = """
+UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ? AND lifecycle_stage = 'active'
+"""
+
+
+class _OutOfTheOrdinaryError(Exception):
+    """The client is to do it."""
+
+
+class RowWriter:
+    """Writes the rows of one experiment's runs; ``client`` does what is out of the ordinary."""
+
+    def __init__(self, database: Path, experiment_id: str, client: Writer) -> None:
+        self._connection = _connect(database)
+        weakref.finalize(self, self._connection.close)
+        self._experiment_id, self._client = int(experiment_id), client
+
+    def create(self, start_ms: int, tags: Mapping[str, str]) -> tuple[str, str]:
+        """See `Writer`."""
+        try:
+            with self._transaction() as connection:
+                return self._create(connection, start_ms, tags)
+        except (_OutOfTheOrdinaryError, sqlite3.Error):
+            return self._client.create(start_ms, tags)
+
+    def write(self, run_id: str, batch: Batch) -> None:
+        """See `Writer`."""
+        try:
+            with self._transaction() as connection:
+                self._write(connection, run_id, batch)
+        except (_OutOfTheOrdinaryError, sqlite3.Error):
+            self._client.write(run_id, batch)
+
+    def end(self, run_id: str, status: str, end_ms: int) -> None:
+        """See `Writer`."""
+        try:
+            with self._transaction() as connection:
+                if connection.execute(END_RUN, (status, end_ms, run_id)).rowcount != 1:
+                    raise _OutOfTheOrdinaryError
+        except (_OutOfTheOrdinaryError, sqlite3.Error):
+            self._client.end(run_id, status, end_ms)
+
+    def _create(
+        self, connection: sqlite3.Connection, start_ms: int, tags: Mapping[str, str]
+    ) -> tuple[str, str]:
+        found = connection.execute(ACTIVE_EXPERIMENT, (self._experiment_id,)).fetchone()
+        location = found[0] if found else ""
+        name = tags[keys.RUN_NAME]
+        if not PLAIN_LOCATION.fullmatch(location) or len(name) > MAX_KEY:
+            raise _OutOfTheOrdinaryError
+        _require_plain(tags)
+        run_id = uuid.uuid4().hex
+        uri = f"{location}/{run_id}/artifacts"
+        user = tags.get(keys.USER, "unknown")
+        connection.execute(INSERT_RUN, (run_id, name, user, start_ms, uri, self._experiment_id))
+        connection.executemany(INSERT_TAG, [(key, value, run_id) for key, value in tags.items()])
+        return run_id, uri
+
+    def _write(self, connection: sqlite3.Connection, run_id: str, batch: Batch) -> None:
+        _require_plain(batch.tags)
+        _require_plain(batch.params)
+        _require_plain({point.metric for point in batch.points})
+        if (
+            keys.RUN_NAME in batch.tags
+            or not connection.execute(ACTIVE_RUN, (run_id, self._experiment_id)).fetchone()
+        ):
+            raise _OutOfTheOrdinaryError
+        if batch.dataset is not None:
+            self._write_input(connection, run_id, *dataset_row(batch.dataset))
+        params = [(key, value, run_id) for key, value in batch.params.items()]
+        connection.executemany(INSERT_PARAM, params)
+        connection.executemany(INSERT_METRIC, [(*point, run_id) for point in batch.points])
+        latest = [(*point, run_id) for point in _latest(batch)]
+        connection.executemany(INSERT_LATEST, latest)
+        connection.executemany(
+            INSERT_TAG, [(key, value, run_id) for key, value in batch.tags.items()]
+        )
+
+    def _write_input(
+        self, connection: sqlite3.Connection, run_id: str, name: str, digest: str, source: str
+    ) -> None:
+        experiment, input_id = self._experiment_id, uuid.uuid4().hex
+        made = (uuid.uuid4().hex, experiment, name, digest, source)
+        connection.execute(INSERT_DATASET, made)
+        used = connection.execute(INSERT_INPUT, (input_id, run_id, experiment, name, digest))
+        if used.rowcount == 1:
+            connection.execute(INSERT_INPUT_TAG, (input_id, keys.CONTEXT, keys.TRAINING))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing; locked at once, so that no other writer comes between."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def writes_rows(database: Path) -> bool:
+    """Whether the store's tables are those that this module knows, under a known MLflow."""
+    if not mlflow.__version__.startswith(KNOWN_MLFLOW):
+        return False
+    try:
+        with contextlib.closing(_connect(database)) as connection:
+            return schema_digest(connection) == KNOWN_SCHEMA
+    except sqlite3.Error:
+        return False
+
+
+def schema_digest(connection: sqlite3.Connection) -> str:
+    """A digest of the SQL of the eight tables, their indexes and triggers (1 ms).
+
+    Lines are sorted: MLflow's migrations put constraints in an order that changes by the process.
+    """
+    places = ", ".join("?" * len(TABLES))
+    query = f"SELECT name, sql FROM sqlite_master WHERE tbl_name IN ({places}) ORDER BY type, name"
+    parts = []
+    for name, sql in connection.execute(query, TABLES):
+        lines = sorted(line.strip().rstrip(",") for line in (sql or "").splitlines())
+        parts.append("\n".join([name, *lines]))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    """Transactions are begun by hand. The finalizer closes it, from whichever thread that is."""
+    connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    for pragma in (
+        "foreign_keys = ON",
+        "synchronous = NORMAL",
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _require_plain(names: Mapping[str, str] | set[str]) -> None:
+    if not all(len(name) <= MAX_KEY and PLAIN_KEY.fullmatch(name) for name in names):
+        raise _OutOfTheOrdinaryError
+
+
+def _latest(batch: Batch) -> list[Point]:
+    """The greatest point of each metric, by step, time and value."""
+    latest: dict[str, Point] = {}
+    for point in batch.points:
+        known = latest.get(point.metric)
+        if known is None or _order(point) > _order(known):
+            latest[point.metric] = point
+    return list(latest.values())
+
+
+def _order(point: Point) -> tuple[int, int, float]:
+    return point.step, point.timestamp, point.value
