@@ -78,10 +78,10 @@ TOLD = [
 
 @pytest.mark.parametrize(("name", "line", "column", "path", "part"), TOLD)
 def test_the_one_mistake_is_told_at_its_place(name, line, column, path, part):
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(SweepFileError) as caught:
         load_sweep(HERE / f"{name}.yaml")
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     (problem,) = caught.value.problems
     assert (problem.line, problem.column, problem.path) == (line, column, path)
     assert part in problem.message

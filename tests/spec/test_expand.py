@@ -160,9 +160,9 @@ def test_what_an_expansion_cannot_say_is_told(tmp_path, text, path, message, sta
 def test_runs_are_counted_by_multiplication_before_they_are_built(tmp_path):
     axis = ", ".join(str(i) for i in range(1, 1001))
     text = f"  a: {{matrix: {{train.steps: [{axis}], seed.data: [{axis}]}}, zip: {{seed.model: "
-    begun = time.perf_counter()
+    begun = time.process_time()
     problem = refused(tmp_path, f"{text}[{axis}]}}, seeds: null}}")
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     assert (problem.line, marked(problem)[:6]) == (FIRST, "matrix")
     assert problem.message == (
         "makes 1,000,000,000 runs in this file; at most 10,000 are allowed (--max-runs N raises it)"

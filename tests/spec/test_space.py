@@ -354,9 +354,9 @@ def test_a_chain_of_hundreds_of_conditions_is_read_quickly():
     for i in range(1, MAX_PARAMETERS):
         entries[f"p{i}"] = {"choices": (0, 1), "when": {f"p{i - 1}": 1}}
     backwards = dict(reversed(entries.items()))
-    start = time.perf_counter()
+    start = time.process_time()
     space = parse_space(backwards)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert space.parameters[-1].path == f"p{MAX_PARAMETERS - 1}"
 
 

@@ -186,18 +186,18 @@ def test_values_have_a_limit_with_aliases_counted_where_they_are_used():
     refusal(f"a: [{','.join('1' * MAX_NODES)}]", "more than 30,000 values", 1, 2 * MAX_NODES - 1)
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(SweepFileError, match=r"more than 30,000 values \(aliases counted where"):
         parse("f", "\n".join(lines))
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize("text", ["!" * 900_000, "a: !" + "b" * 900_000, "[ !a!" + "!" * 9_000])
 def test_a_tag_of_a_megabyte_is_refused_at_once(text):
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(SweepFileError, match="a tag of 1,000 characters or more is not allowed"):
         parse("f", text)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_a_text_may_hold_any_number_of_exclamation_marks():
@@ -206,10 +206,10 @@ def test_a_text_may_hold_any_number_of_exclamation_marks():
 
 @pytest.mark.parametrize("text", ["[" * 500_000, "{" * 500_000, "- " * 250_000, "? " * 250_000])
 def test_a_bottomless_file_is_refused_at_once(text):
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(SweepFileError, match="nested more than"):
         parse("f", text)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_a_value_of_set_is_yaml():

@@ -151,9 +151,9 @@ def test_a_file_that_changes_between_the_passes_is_an_error(
 def test_a_megabyte_is_scanned_and_encoded_in_half_a_second(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     path.write_text("The quick brown fox, 1234 times?\n" * 32_000)
-    began = time.perf_counter()
+    began = time.process_time()
     open_corpus(Source("file", str(path)), "chars", 1, None, write=False)
-    assert time.perf_counter() - began < 0.5  # 0.04 s where it was measured
+    assert time.process_time() - began < 0.5  # 0.04 s where it was measured
 
 
 def test_memory_does_not_grow_with_a_file_that_is_cached(tmp_path: Path) -> None:
