@@ -112,6 +112,7 @@ class Schedule:
         self.records: dict[str, StoredRun] = {}  # of the runs that ended, by run id
         self._stacks: list[tuple[PlannedRun, ...]] = []
         self._running: dict[tuple[int, int], _Running] = {}  # by stack and place in it
+        self._said: set[str] = set()
 
     def execute(
         self, stacks: Sequence[tuple[PlannedRun, ...]], executor: Executor
@@ -138,7 +139,7 @@ class Schedule:
     def on_event(self, index: int, event: JobEvent) -> None:
         """Records losses, publishes checkpoints, ends runs."""
         if isinstance(event, Said):
-            self.observer.on_note(event.text)
+            self._note(event.text)
             return
         place = (index, event.run)
         running = self._running[place]
@@ -178,6 +179,12 @@ class Schedule:
             self.recorder.remove_checkpoints(run_id)  # of the attempt that did not end
             return run_id
         return self.recorder.begin(record)
+
+    def _note(self, text: str) -> None:
+        """Pass on what a job says, once where several workers say the same."""
+        if text not in self._said:
+            self._said.add(text)
+            self.observer.on_note(text)
 
     def _publish(self, running: _Running, event: StagedCheckpoint) -> None:
         """The recorder flushes first, so that no checkpoint is ahead of its losses."""

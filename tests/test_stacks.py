@@ -10,12 +10,15 @@ from sweep_files import write_sweep
 
 from harness.errors import SweepFileError
 from harness.gpt.checkpoint import MODEL_FILE
+from harness.job import Said
 from harness.planning import Corpora, PlannedRun, plan_runs
 from harness.results import SweepResult
+from harness.schedule import Schedule, Unobserved
 from harness.spec.load import load_sweep
 from harness.stacks import LANES, MAX_RUNS, form_stacks
 from harness.sweep import run_sweep
 from harness.tracking.read import checkpoints, get_run, history, local_checkpoint
+from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store, open_store
 
 STACKED = {"train": {"engine": "stacked"}}
@@ -132,3 +135,20 @@ def test_what_the_stacked_engine_does_not_train_is_refused_at_its_line(tmp_path)
     ) as caught:
         load_sweep(path, overrides=["train.engine=stacked"])
     assert '"name": "nadam"' in caught.value.problems[0].source
+
+
+def test_what_several_workers_say_is_passed_on_once(project):
+    store = open_store()
+
+    class Listener(Unobserved):
+        def __init__(self) -> None:
+            self.notes: list[str] = []
+
+        def on_note(self, text: str) -> None:
+            self.notes.append(text)
+
+    listener = Listener()
+    schedule = Schedule("sweep", Recorder(store, "0", {}), store.state_dir, listener)
+    for index, text in enumerate(["compiling", "compiling", "something else"]):
+        schedule.on_event(index, Said(text))
+    assert listener.notes == ["compiling", "something else"]
