@@ -21,7 +21,7 @@ from figures import Spread, in_line, in_markdown, shown
 from machine import description
 from rounds import Pairs, seconds
 
-from harness.spec.records import StepRecord
+from harness.spec.records import LossRecord
 from harness.spec.run_config import RunConfig
 from harness.spec.work import step_flops
 from harness.text.corpora import Corpus, open_corpus
@@ -148,8 +148,12 @@ def _stack(config: RunConfig, corpus: Corpus, num_runs: int) -> Callable[[], flo
     return timed
 
 
-def _stop_at(step: int) -> Callable[[list[StepRecord]], Any]:
-    return lambda records: (0,) if records[-1].step >= step else ()
+def _last_step(records: list[LossRecord]) -> int:
+    return records[-1].first_step + len(records[-1].losses) - 1
+
+
+def _stop_at(step: int) -> Callable[[list[LossRecord]], Any]:
+    return lambda records: (0,) if _last_step(records) >= step else ()
 
 
 def _steps(seconds_a_step: float) -> int:

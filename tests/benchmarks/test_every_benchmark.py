@@ -1,0 +1,19 @@
+"""Each benchmark that has a command of its own can be started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.mark.parametrize("name", ["engines.py", "spine.py", "stacked.py", "sweep.py"])
+def test_a_benchmark_says_how_it_is_called(name: str) -> None:
+    command = [sys.executable, str(BENCHMARKS / name), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--rounds" in done.stdout
