@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.spec.run_config import RunConfig
 
 # Floating-point operations of a step up to which `auto` takes `stacked`. Alone in its 16 lanes a
-# run of 5 to 6 million is 1.2 to 2.6 times as fast as by `plain`; they meet at some 11 million
+# run of 5 to 6 million is 1.5 to 2.4 times as fast as by `plain`; they meet at some 11 million
 # (benchmarks/README.md, "Which engine auto takes"). The rest is margin, for dropout and for
 # processors with narrower vectors.
 # `train.threads` does not count: a stack's numbers do not depend on it, a lone run gains nothing
