@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from harness.spec.run_config import RunConfig
 
 # Floating-point operations of a step up to which `auto` takes `stacked`. Alone in its 16 lanes a
-# run of 5 to 6 million is 1.5 to 2.4 times as fast as by `plain`; they meet at some 11 million
+# run of 5 to 6 million is 1.5 to 2.4 times as fast as by `plain`; they meet at some 10 million
 # (benchmarks/README.md, "Which engine auto takes"). The rest is margin, for dropout and for
 # processors with narrower vectors.
 # `train.threads` does not count: a stack's numbers do not depend on it, a lone run gains nothing
-# by it, and torch is slower on two threads in steps so small.
+# by it, and torch is no faster on two threads in steps so small.
 AUTO_STACKED_FLOPS = 6_000_000
 # The largest vocabulary: the count does not see the softmax over it. With 4,096 on 8 channels it is
 # most of a step, and a lone run of 5.8 million half as fast as by `plain`.
