@@ -17,9 +17,9 @@ from harness.spec.run_config import RunConfig
 LANES = 16  # runs in one vector: a stack of fewer leaves lanes empty
 MAX_RUNS = 1024
 # Runs in a stack for each thread, four vectors. Records are begun before a stack trains and ended
-# after it, some 60 ms a run in all. 500 runs of 200 steps took 52 s as one stack, the first done
-# after 30, and 41 s in stacks of 64, the first done after 4; in two jobs 41 s as stacks of 256 and
-# 32 s as stacks of 64. Vectors of four already keep the processor as busy as more would.
+# after it, so the first runs of a large stack are done late: of 500 runs of 200 steps after 30 s in
+# one stack, after 4 in stacks of 64 (measured when a record took some 60 ms; rows take 2, which
+# makes both sooner). More than four vectors keep the processor no busier.
 TURN = 64
 MAX_BYTES = 2**30  # of weights, gradients and optimizer states: 16 bytes a weight and run
 
