@@ -6,8 +6,8 @@ call is one transaction with the same rows in the same eight tables, so nothing 
 
 Guarantees: only tables whose SQL is known, to the letter, are written; what is out of the ordinary
 (a name that MLflow might refuse, a param that is there already, a run that is deleted, an error of
-SQLite's) is left to the client, which then does it or says why not. A test compares every table of
-the database after both ways.
+SQLite's) is left to the client, which then does it or says why not. A test compares the tables,
+but for workspaces and tags of experiments, after both ways.
 """
 
 from __future__ import annotations
