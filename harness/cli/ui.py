@@ -58,7 +58,7 @@ def ui(
                 link = _print_links(url, store)
                 if open_browser and sys.stdout.isatty():
                     webbrowser.open(link)
-                process.wait()
+                _wait_for_end(process)
         except KeyboardInterrupt:
             print("stopped", file=sys.stderr)
 
@@ -76,6 +76,16 @@ def _server(
         yield process
     finally:
         _stop(process)
+
+
+def _wait_for_end(process: subprocess.Popen[bytes]) -> None:
+    """Return when the server ends by itself; Ctrl-C interrupts the wait.
+
+    `process.wait()` alone would not do: a signal that comes just before the system call is noted
+    by Python but does not wake the call, and the interrupt would wait for the server.
+    """
+    while process.poll() is None:
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
