@@ -3,8 +3,8 @@
 Layout: N sequences of T tokens, H heads of size D, C = H * D; qkv (N, T, 3C) with query, key and
 value side by side; weights (N, H, T, T); mixed (N, T, C); the lane last, other axes flattened.
 
-Weights are softmax(q k^T / sqrt(D)) over the positions up to a token's own and zero beyond, which
-the products use: they skip what is above the diagonal, in steps of the product's tiles.
+Weights are softmax(q k^T / sqrt(D)) over the positions up to a token's own. The products skip what
+is above the diagonal, in steps of their tiles, and find zeros in the rest of a tile.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import math
 from typing import Any
 
 from harness.train.stacked.cpu.compiling import compiled, constant, inlined
-from harness.train.stacked.cpu.functions import exp
 from harness.train.stacked.cpu.matmul import (
     COLUMNS_UP_TO_ROW,
     K_FROM_ROW,
@@ -24,8 +23,7 @@ from harness.train.stacked.cpu.matmul import (
     flipped,
     product,
 )
-from harness.train.stacked.cpu.rows import load, store
-from harness.train.stacked.cpu.vector import fma, splat, where_less
+from harness.train.stacked.cpu.softmax import causal_softmax, causal_softmax_gradient
 
 QUERY, KEY, VALUE = constant(0), constant(1), constant(2)
 
@@ -62,28 +60,7 @@ def attention_weights(weights: Any, qkv: Any, sizes: tuple[int, int, int, int]) 
             q, k = _head(qkv, n, h, QUERY, sizes), _head(qkv, n, h, KEY, sizes)
             scores = _square(weights, n, h, sizes)
             product(scores, q, flipped(k), (T, T, D), SET, COLUMNS_UP_TO_ROW)
-            for t in range(T):
-                _causal_softmax(weights, scores.at + t * T, t, T, scale)
-
-
-@inlined
-def _causal_softmax(row: Any, at: int, t: int, T: int, scale: float) -> None:
-    """The scores at `at` .. `at + t` made weights, and zero from there to `at + T`."""
-    factor = splat(scale)
-    largest = load(row, at)
-    for s in range(1, t + 1):
-        score = load(row, at + s)
-        largest = where_less(largest, score, score, largest)
-    total = splat(0.0)
-    for s in range(t + 1):
-        e = exp((load(row, at + s) - largest) * factor)
-        total = total + e
-        store(row, at + s, e)
-    inverse = splat(1.0) / total
-    for s in range(t + 1):
-        store(row, at + s, load(row, at + s) * inverse)
-    for s in range(t + 1, T):
-        store(row, at + s, splat(0.0))
+            causal_softmax(weights, scores.at, T, scale)
 
 
 @compiled
@@ -122,22 +99,8 @@ def attention_weights_gradient(
     for n in range(N):
         for h in range(H):
             dscores = _square(dweights, n, h, sizes)
-            for t in range(T):
-                _causal_softmax_gradient(dweights, weights, dscores.at + t * T, t, T, scale)
+            causal_softmax_gradient(dweights, weights, dscores.at, T, scale)
             q, dq = _head(qkv, n, h, QUERY, sizes), _head(dqkv, n, h, QUERY, sizes)
             k, dk = _head(qkv, n, h, KEY, sizes), _head(dqkv, n, h, KEY, sizes)
             product(dq, dscores, k, (T, D, T), SET, K_UP_TO_ROW)
             product(dk, flipped(dscores), q, (T, D, T), SET, K_FROM_ROW)
-
-
-@inlined
-def _causal_softmax_gradient(d: Any, weights: Any, at: int, t: int, T: int, scale: float) -> None:
-    """The gradient by scores, in the place of that by weights: w * (d - sum(w * d)) / sqrt(D)."""
-    factor = splat(scale)
-    total = splat(0.0)
-    for s in range(t + 1):
-        total = fma(load(weights, at + s), load(d, at + s), total)
-    for s in range(t + 1):
-        store(d, at + s, load(weights, at + s) * (load(d, at + s) - total) * factor)
-    for s in range(t + 1, T):
-        store(d, at + s, splat(0.0))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.train.stacked.cpu.compiling import compiled
-from harness.train.stacked.cpu.functions import exp, log
+from harness.train.stacked.cpu.functions import exp_up_to_0, log
 from harness.train.stacked.cpu.rows import load, load_ints, pick, put, store
 from harness.train.stacked.cpu.vector import int_splat, splat, where_less
 
@@ -61,7 +61,7 @@ def cross_entropy(loss: Any, logits: Any, ids: Any, V: int, num_tokens: int) -> 
             target_logit = pick(logits, target)
             sum_exp = splat(0.0)
             for v in range(V):
-                e = exp(load(logits, at + v) - largest)
+                e = exp_up_to_0(load(logits, at + v) - largest)
                 sum_exp = sum_exp + e
                 store(logits, at + v, e)
             total = total + (log(sum_exp) - (target_logit - largest))

@@ -1,4 +1,4 @@
-"""exp, log and the normal distribution on vectors, for every float32 that there is.
+"""exp up to 0, log and the normal distribution on vectors.
 
 The processor has no such instructions, and a call of the C library per lane would take longer
 than all the rest of a training step. Each function is brought to a short interval by steps that
@@ -6,11 +6,13 @@ are exact or nearly so, and is a polynomial there; the coefficients are minimax 
 `tools/fit_functions.py` (Remez's algorithm in 60 digits), and each constant below is followed by
 what the fit leaves: the largest error of the polynomial itself, relative to the result.
 
-Guarantees, tested over the whole ranges: errors of exp and log under 1 ulp (the distance between
-neighbouring float32), of the normal distribution under 1 ulp of 1, as torch's 0.5 (1 + erf) has;
-NaN gives NaN; infinities, zeros, subnormal numbers, and the places where exp overflows and
-underflows come out as the C standard has them. Only written operations happen: fast-math
-would cancel `(x + ROUNDING) - ROUNDING`, which is how exp rounds to a whole number.
+Guarantees, tested over the whole ranges: errors of exp, where it is not 0, and log under 1 ulp (the
+distance between neighbouring float32), of the normal distribution under 1 ulp of 1, as torch's
+0.5 (1 + erf) has; NaN gives NaN; infinities, zeros and subnormal numbers as arguments come out as
+the C standard has them. exp is what softmax needs: never of more than 0, and a weight of less than
+1.6e-38 may be 0 (a quarter of the time goes into the ends of the range otherwise). Only written
+operations happen: fast-math would cancel `(x + ROUNDING) - ROUNDING`, which is how exp rounds to a
+whole number.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ ROUNDING = 12582912.0  # 1.5 * 2^23: floats round it have a last place of 1
 LN2_HIGH = 0.693145751953125
 LN2_LOW = 1.428606765330187e-06
 
-EXP_LOWEST, EXP_HIGHEST = -104.0, 89.0  # beyond, exp is 0 and infinity
+EXP_LOWEST = -87.0  # 1.6e-38; results below 1.2e-38 would be subnormal
 # fmt: off
 EXP = (  # 2^-28.0
     0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.008368716575205326,
@@ -63,16 +65,12 @@ SMALLEST_NORMAL = 1.1754943508222875e-38
 
 
 @inlined
-def exp(x: Vector) -> Vector:
-    """e^x, as 2^n e^r with a whole n and |r| <= log(2) / 2."""
-    x = where_less(x, splat(EXP_LOWEST), splat(EXP_LOWEST), x)  # a NaN stays: it is not less
-    x = where_less(splat(EXP_HIGHEST), x, splat(EXP_HIGHEST), x)
+def exp_up_to_0(x: Vector) -> Vector:
+    """e^x for x <= 0, as 2^n e^r with a whole n and |r| <= log(2) / 2; 0 below `EXP_LOWEST`."""
     shifted = fma(x, splat(LOG2_E), splat(ROUNDING))
-    y = _exp_of_rest(x, shifted)
-    # 2^n in two factors: 2^128 and 2^-149 are no float32's scale, their halves are.
     n = bits(shifted) - bits(splat(ROUNDING))
-    half = n >> int_splat(1)
-    return y * _power_of_two(half) * _power_of_two(n - half)
+    y = _exp_of_rest(x, shifted) * _power_of_two(n)
+    return where_less(x, splat(EXP_LOWEST), splat(0.0), y)  # a NaN stays: it is not less
 
 
 @inlined

@@ -49,12 +49,11 @@ class Memory(NamedTuple):
     weights: Floats  # per block (R * H * T, W): attention's
     mixed: Floats  # per block (R * C, W)
     slope: Floats  # per block (R * 4C, W)
-    hidden: Floats
-    logits: Floats  # (R * V, W)
+    hidden: Floats  # later the gradient by it
     dbranch: Floats  # (R * C, W)
+    logits: Floats  # (R * V, W); its place is that of the next two, which come later
     dqkv: Floats  # (R * 3C, W)
     dweights: Floats  # (R * H * T, W)
-    dhidden: Floats  # (R * 4C, W)
     kept: Floats  # (R * C, W): dropout's factors after the embeddings; 0 rows without dropout
     kept_weights: Floats  # per block (R * H * T, W): on attention's weights
     kept_attention: Floats  # per block (R * C, W): on what attention adds
@@ -74,9 +73,17 @@ def slice_sequences(shape: Shape) -> int:
 
 def allocate(shape: Shape, *, dropout: bool) -> Memory:
     """The arrays for models of that shape."""
-    num_tokens = slice_sequences(shape) * shape.seq_len
-    made = {name: zeros(rows) for name, rows in _rows(shape, num_tokens, dropout=dropout).items()}
-    return Memory(**made)
+    R = slice_sequences(shape) * shape.seq_len
+    made = {name: zeros(rows) for name, rows in _rows(shape, R, dropout=dropout).items()}
+    shared = made.pop("shared")
+    num_logits, num_qkv = R * shape.vocab_size, R * 3 * shape.embed_dim
+    num_attended = R * shape.num_heads * shape.seq_len
+    return Memory(
+        **made,
+        logits=shared[:num_logits],
+        dqkv=shared[:num_qkv],
+        dweights=shared[num_qkv : num_qkv + num_attended],
+    )
 
 
 def _rows(shape: Shape, R: int, *, dropout: bool = False) -> dict[str, tuple[int, ...]]:
@@ -87,12 +94,12 @@ def _rows(shape: Shape, R: int, *, dropout: bool = False) -> dict[str, tuple[int
         **dict.fromkeys(("x", "dx", "branch", "normed", "output", "dbranch"), R * C),
         **dict.fromkeys(("normed1", "normed2", "input1", "input2", "mixed"), R * C),
         **dict.fromkeys(("inverse1", "inverse2", "inverse"), R),
-        **dict.fromkeys(("weights", "dweights"), R * H * T),
-        **dict.fromkeys(("slope", "hidden", "dhidden"), R * 4 * C),
-        **dict.fromkeys(("qkv", "dqkv"), R * 3 * C),
+        "weights": R * H * T,
+        **dict.fromkeys(("slope", "hidden"), R * 4 * C),
+        "qkv": R * 3 * C,
         **dict.fromkeys(("kept", "kept_attention", "kept_mlp"), R * C * dropout),
         **dict.fromkeys(("kept_weights", "dropped"), R * H * T * dropout),
-        "logits": R * V,
+        "shared": R * max(V, 3 * C + H * T),
         "loss": 1,
     }
     per_block = {

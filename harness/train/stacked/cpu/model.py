@@ -169,17 +169,18 @@ def _block_backward(
 ) -> None:
     """Turn dx, the gradient by the block's output, into that by its input; add the weights'."""
     C = shape.embed_dim
-    dx, dbranch = memory.dx, memory.dbranch
+    dx, dbranch, hidden = memory.dx, memory.dbranch, memory.hidden[index]
     dout = dx
     if dropping:
         dout = memory.branch
         drop_add(dout, dx, memory.kept_mlp[index], R * C, SET)
     bias_gradient(d.contract_bias, dout, R, C)
-    linear_weight_gradient(d.contract, dout, memory.hidden[index], (R, 4 * C, C))
-    linear_input_gradient(memory.dhidden, dout, w.contract, (R, 4 * C, C), SET)
-    gelu_gradient(memory.dhidden, d.expand_bias, memory.slope[index], R, 4 * C)
-    linear_weight_gradient(d.expand, memory.dhidden, memory.input2[index], (R, C, 4 * C))
-    linear_input_gradient(dbranch, memory.dhidden, w.expand, (R, C, 4 * C), SET)
+    linear_weight_gradient(d.contract, dout, hidden, (R, 4 * C, C))
+    # `hidden` has been used, and becomes the gradient by it.
+    linear_input_gradient(hidden, dout, w.contract, (R, 4 * C, C), SET)
+    gelu_gradient(hidden, d.expand_bias, memory.slope[index], R, 4 * C)
+    linear_weight_gradient(d.expand, hidden, memory.input2[index], (R, C, 4 * C))
+    linear_input_gradient(dbranch, hidden, w.expand, (R, C, 4 * C), SET)
     normed, inverse = memory.normed2[index], memory.inverse2[index]
     norm_gradient(dx, d.norm2, d.bias2, dbranch, normed, inverse, w.norm2, R, C)
     _attention_backward(memory, w, d, index, R, shape, dropping)
