@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from harness.errors import shorten
 from harness.executors.base import Executor, Failure
 from harness.interrupts import shielded
-from harness.job import (
+from harness.job import run_job
+from harness.job_events import (
     Job,
     JobEvent,
     JobResult,
     JobRun,
+    Reached,
     Said,
     StagedCheckpoint,
     Steps,
+    TrialJob,
     checkpoint_name,
-    run_job,
 )
 from harness.planning import PlannedRun
 from harness.retention import superseded
@@ -94,7 +96,13 @@ class _Running:
 
 
 class Schedule:
-    """Trains planned runs on an executor and records them; the executor's callbacks."""
+    """Trains planned runs on an executor and records them; the executor's callbacks.
+
+    Who trains trials derives from it: `function` and `job` say what is run, `record_of` what is
+    recorded of a run before it begins, `hear` hears losses, and `reached` answers at rungs.
+    """
+
+    function: Callable[..., object] = staticmethod(run_job)
 
     def __init__(
         self,
@@ -120,33 +128,51 @@ class Schedule:
         """Train the stacks; the outcomes by run name. What a signal cuts off becomes killed."""
         self._stacks = list(stacks)
         try:
-            executor.run(run_job, range(len(self._stacks)), self)
+            executor.run(self.function, range(len(self._stacks)), self)
         finally:
             with shielded():
                 for place in list(self._running):
                     self._end(place, "killed", "stopped before its end")
         return self.outcomes
 
-    def prepare(self, index: int) -> Job:
+    def job(self, runs: tuple[JobRun, ...]) -> Job | TrialJob:
+        """What the runs of a stack are to the function that trains them."""
+        return Job(runs)
+
+    def record_of(self, planned: PlannedRun) -> RunToRecord:
+        """A planned run as it is recorded."""
+        return to_record(self.sweep_name, planned)
+
+    def hear(self, planned: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
+        """A run's losses, once they are with the recorder."""
+        self.observer.on_losses(planned, losses)
+
+    def reached(self, step: int) -> Collection[int]:
+        """The runs of the stack that stop at a rung, by their places in it."""
+        raise AssertionError(f"no run waits at step {step}")
+
+    def prepare(self, index: int) -> Job | TrialJob:
         """Begins or resumes the record of each run of a stack, and makes their job."""
-        return Job(
+        return self.job(
             tuple(
                 self._start((index, position), planned)
                 for position, planned in enumerate(self._stacks[index])
             )
         )
 
-    def on_event(self, index: int, event: JobEvent) -> None:
-        """Records losses, publishes checkpoints, ends runs."""
+    def on_event(self, index: int, event: JobEvent) -> Collection[int]:
+        """Records losses, publishes checkpoints, ends runs; answers who stops at a rung."""
+        if isinstance(event, Reached):
+            return self.reached(event.step)
         if isinstance(event, Said):
             self._note(event.text)
-            return
+            return ()
         place = (index, event.run)
         running = self._running[place]
         if isinstance(event, Steps):
             with shielded():
                 self.recorder.add_steps(running.run_id, event.losses)
-            self.observer.on_losses(running.planned, event.losses)
+            self.hear(running.planned, event.losses)
         elif isinstance(event, StagedCheckpoint):
             with shielded():
                 self._publish(running, event)
@@ -154,6 +180,7 @@ class Schedule:
             self._fail(place, event.result)
         else:
             self._finish(place, event.result)
+        return ()
 
     def on_done(self, index: int, result: object) -> bool:
         """Fails the runs that a job which broke down left; False where a failure stops all."""
@@ -173,7 +200,7 @@ class Schedule:
         return JobRun(planned.name, config, planned.corpus, planned.fingerprint, staging_dir)
 
     def _begin(self, planned: PlannedRun) -> str:
-        record = to_record(self.sweep_name, planned)
+        record = self.record_of(planned)
         if planned.stored is not None:
             run_id = self.recorder.resume(planned.stored.run_id, record)
             self.recorder.remove_checkpoints(run_id)  # of the attempt that did not end
@@ -201,6 +228,11 @@ class Schedule:
         if result.state == "finished":
             ending = Outcome("finished", result.metrics, result.step, tags)
             self._end(place, "finished", seconds=result.seconds, ending=ending)
+            return
+        if result.state == "pruned":
+            ending = Outcome("pruned", step=result.step, tags=tags)
+            message = f"pruned at step {result.step}"
+            self._end(place, "pruned", message, seconds=result.seconds, ending=ending)
             return
         tags |= {keys.DIVERGED_AT: str(result.step), keys.DIVERGED_LOSS: str(result.last_value)}
         message = f"loss became {result.last_value} at step {result.step}"

@@ -7,10 +7,11 @@ import pytest
 import torch
 from sweep_files import corpus_of, tiny_config
 
-from harness import job as job_module
+from harness import watch as watch_module
 from harness.executors.base import Failure
 from harness.gpt.checkpoint import load_checkpoint, verify_checkpoint
-from harness.job import Ended, Job, JobRun, StagedCheckpoint, Steps, run_job
+from harness.job import run_job
+from harness.job_events import Ended, Job, JobRun, StagedCheckpoint, Steps
 from harness.spec.records import LossRecord
 from harness.train import engines
 
@@ -94,14 +95,14 @@ def test_the_final_checkpoint_is_there_when_the_interval_does_not_meet_it(run):
 
 
 def test_without_an_interval_in_steps_one_is_written_every_60_seconds(run, monkeypatch):
-    assert job_module.CHECKPOINT_INTERVAL_S == 60.0
+    assert watch_module.CHECKPOINT_INTERVAL_S == 60.0
     clock = iter(range(0, 10_000, 13))  # each look at the clock is 13 s after the one before
 
     class Time:
         monotonic = staticmethod(lambda: next(clock))
         perf_counter = staticmethod(lambda: 0.0)
 
-    monkeypatch.setattr(job_module, "time", Time)
+    monkeypatch.setattr(watch_module, "time", Time)
     events, _ = run(train={"steps": 12})
     first, *_ = saved_steps(events)
     assert 1 < first < 6
@@ -110,7 +111,7 @@ def test_without_an_interval_in_steps_one_is_written_every_60_seconds(run, monke
 
 
 def test_with_an_interval_in_steps_the_clock_saves_nothing(run, monkeypatch):
-    monkeypatch.setattr(job_module, "CHECKPOINT_INTERVAL_S", 0.0)
+    monkeypatch.setattr(watch_module, "CHECKPOINT_INTERVAL_S", 0.0)
     assert saved_steps(run(checkpoint={"every": 5})[0]) == [5, 6]
 
 
@@ -126,7 +127,7 @@ def test_the_losses_do_not_depend_on_checkpoints_to_the_bit(run, dropout):
 
 
 def test_losses_are_emitted_as_they_come_when_training_takes_time(run, monkeypatch):
-    monkeypatch.setattr(job_module, "EMIT_INTERVAL_S", 0.0)
+    monkeypatch.setattr(watch_module, "EMIT_INTERVAL_S", 0.0)
     events, _ = run()
     assert [len(event.losses) for event in events if isinstance(event, Steps)] == [1] * 6
 

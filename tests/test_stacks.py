@@ -10,7 +10,7 @@ from sweep_files import write_sweep
 
 from harness.errors import SweepFileError
 from harness.gpt.checkpoint import MODEL_FILE
-from harness.job import Said
+from harness.job_events import Said
 from harness.planning import Corpora, PlannedRun, plan_runs
 from harness.results import SweepResult
 from harness.schedule import Schedule, Unobserved

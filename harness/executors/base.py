@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from harness.errors import HarnessError
 
-Emit = Callable[[Any], None]
+Emit = Callable[[Any], Any]
+"""Tells an event; in this process it returns what `on_event` did, from a worker None."""
 Function = Callable[[Any, Emit], Any]
 
 
@@ -38,8 +39,8 @@ class Callbacks(Protocol):
     def prepare(self, index: int) -> Any:
         """The argument for the item, asked right before it is run."""
 
-    def on_event(self, index: int, event: Any) -> None:
-        """The function emitted something."""
+    def on_event(self, index: int, event: Any) -> Any:
+        """The function emitted something; the answer goes back where it runs in this process."""
 
     def on_done(self, index: int, result: Any) -> bool:
         """The function returned, or failed (a `Failure`); False takes no further item."""

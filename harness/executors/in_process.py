@@ -33,8 +33,8 @@ class InProcess:
                 return
 
 
-def _emit(callbacks: Callbacks, index: int, event: Any) -> None:
+def _emit(callbacks: Callbacks, index: int, event: Any) -> Any:
     try:
-        callbacks.on_event(index, event)
+        return callbacks.on_event(index, event)
     except Exception as error:
         raise _CallbackFailed(error) from error

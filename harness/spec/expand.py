@@ -17,6 +17,7 @@ from typing import Any
 from harness.errors import shorten, show
 from harness.spec.foreign import translate
 from harness.spec.layers import SECTIONS
+from harness.spec.names import compact
 from harness.spec.nodes import Node
 from harness.spec.optimizers import OPTIMIZERS
 from harness.spec.problems import Problems
@@ -90,11 +91,6 @@ def home_of(key: str) -> str | None:
     """
     homes = {path.partition(".")[2]: path for path in reversed(known_paths())}
     return homes.get(key) or homes.get(translate(key, homes) or "")
-
-
-def compact(value: object) -> str:
-    """A value as compact JSON, the way it stands in a run's name."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def check_path(path: str, node: Node, problems: Problems) -> bool:

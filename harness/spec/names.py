@@ -7,6 +7,7 @@ one of these reads as syntax.
 from __future__ import annotations
 
 import fnmatch
+import json
 from collections.abc import Sequence
 
 from harness.errors import show
@@ -38,3 +39,17 @@ def check_name(name: str, node: Node, problems: Problems, *, key: bool, syntax: 
 def selects(patterns: Sequence[str], name: str) -> bool:
     """Whether one of the globs of `--only` matches a name; `*` crosses `/`."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def compact(value: object) -> str:
+    """A value as compact JSON, the way it stands in a run's name."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def trial_name(search: str, number: int) -> str:
+    """What a search's trial is called as a run.
+
+    >>> trial_name("adamw-lr", 7)
+    'adamw-lr/trial=7'
+    """
+    return f"{search}/trial={number}"

@@ -12,13 +12,15 @@ from harness.spec.distributions import Value
 from harness.spec.entries import Resolver
 from harness.spec.expand import known_paths
 from harness.spec.layers import RUN_KEYS, Layer, merge, point_layer
-from harness.spec.names import selects
+from harness.spec.names import selects, trial_name
 from harness.spec.nodes import Node
 from harness.spec.problems import Entry, Problems, locate
+from harness.spec.run_config import RunConfig
 from harness.spec.search import SearchConfig
 from harness.spec.space import check_paths
 from harness.spec.sweep_file import Search
-from harness.spec.wording import Finding, unknown_name
+from harness.spec.wording import Finding, Location, unknown_name
+from harness.text.corpora import CorpusInfo
 
 SEARCH_KEYS = (*RUN_KEYS, "extends", *SearchConfig.model_fields)
 
@@ -61,17 +63,38 @@ class SearchReader:
         base = None
         layers = self.resolver.sections(name)
         for probe in config.probes():
-            point = point_layer(
-                (path, _as_node(locate(entry.node, probe.origins[path])[0], value))
-                for path, value in probe.point.items()
-            )
-            merged = merge(merge(layers, point), overrides)
-            found = self.resolver.config(merged, entry.path, entry.node)
+            found = self._at(entry, layers, overrides, probe.point, probe.origins)
             base = base or found
         if base is None:
             return None
+
+        def resolve(point: Mapping[str, Value]) -> tuple[RunConfig, CorpusInfo]:
+            problems = Problems(self.problems.file, self.problems.lines)
+            resolver = dataclasses.replace(self.resolver, problems=problems)
+            reader = dataclasses.replace(self, resolver=resolver)
+            origins = {p: ("space", *at) for p, at in config.space.origins(point).items()}
+            found = reader._at(entry, layers, overrides, point, origins)
+            problems.raise_if_any()
+            assert found is not None
+            return found
+
         description = layers.get("description", Node("")).value
-        return Search(name, str(description), *base, config)
+        return Search(name, str(description), *base, config, resolve)
+
+    def _at(
+        self,
+        entry: Entry,
+        layers: Layer,
+        overrides: Layer,
+        values: Mapping[str, Value],
+        origins: Mapping[str, Location],
+    ) -> tuple[RunConfig, CorpusInfo] | None:
+        """The run config at a point of the space, or None after telling what is wrong."""
+        point = point_layer(
+            (path, _as_node(locate(entry.node, origins[path])[0], value))
+            for path, value in values.items()
+        )
+        return self.resolver.config(merge(merge(layers, point), overrides), entry.path, entry.node)
 
     def _overrides(self, name: str, config: SearchConfig) -> Layer:
         """The `--set` layer of a search; empty for one that `--only` leaves out."""
@@ -83,9 +106,13 @@ class SearchReader:
         return point_layer(o for o in self.resolver.overrides if o[0] not in config.space.paths)
 
     def _selected(self, name: str) -> bool:
-        trials = f"{name}/trial="
+        trials = trial_name(name, 0)[:-1]
         named = any(pattern.startswith(trials) for pattern in self.only)
-        return not self.only or named or any(selects(self.only, n) for n in (name, f"{trials}0"))
+        return (
+            not self.only
+            or named
+            or any(selects(self.only, n) for n in (name, trial_name(name, 0)))
+        )
 
 
 def _as_node(place: Node, value: Value) -> Node:

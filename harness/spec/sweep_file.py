@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harness.spec.distributions import Value
 from harness.spec.expectations import Claim
+from harness.spec.names import compact, trial_name
 from harness.spec.run_config import RunConfig
 from harness.spec.search import SearchConfig
 from harness.text.corpora import CorpusInfo
@@ -17,10 +20,11 @@ from harness.text.corpora import CorpusInfo
 
 @dataclasses.dataclass(frozen=True)
 class DeclaredRun:
-    """One run of an experiment: its name, its point and its resolved settings.
+    """One run of an experiment, or a trial of a search: its name, point and resolved settings.
 
     ``group`` is the name without the seed; ``point`` holds the swept settings as (dotted path,
-    compact JSON), the seeds left out; ``seed_index`` is None where there are no `seeds`.
+    compact JSON), the seeds left out; ``seed_index`` is None where there are no `seeds`. ``trial``
+    is the number of a trial, whose ``experiment`` is the name of its search.
     """
 
     name: str
@@ -30,6 +34,7 @@ class DeclaredRun:
     seed_index: int | None
     config: RunConfig
     corpus: CorpusInfo
+    trial: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +61,9 @@ class Experiment:
 class Search:
     """One entry under `searches:`: the run config that its trials start from, and the search.
 
-    ``base`` is the run config at the first point of the space.
+    ``base`` is the run config at the first point of the space. ``resolve`` gives the run config of
+    any point (dotted path to value), with its corpus; it raises SweepFileError where two values
+    that are valid alone are not valid together.
     """
 
     name: str
@@ -64,6 +71,16 @@ class Search:
     base: RunConfig
     corpus: CorpusInfo
     config: SearchConfig
+    resolve: Callable[[Mapping[str, Value]], tuple[RunConfig, CorpusInfo]] = dataclasses.field(
+        compare=False, repr=False
+    )
+
+    def trial(self, number: int, point: Mapping[str, Value]) -> DeclaredRun:
+        """The run of a trial, by its number in the study; see ``resolve`` for what it raises."""
+        config, corpus = self.resolve(point)
+        name = trial_name(self.name, number)
+        shown = tuple((path, compact(value)) for path, value in point.items())
+        return DeclaredRun(name, self.name, name, shown, None, config, corpus, number)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ into the arithmetic of another.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ def train(
     *,
     threads: int = 1,
     chunk_steps: int | None = None,
+    until: int | None = None,
     say: Callable[[str], None] | None = None,
 ) -> None:
     """Train runs to their last steps, or until `on_steps` answers with their positions in `runs`.
@@ -46,10 +48,12 @@ def train(
             `checkpoint.every` divides the step.
         threads: how many groups of lanes are trained at once.
         chunk_steps: the most steps between calls; by default what takes `CHUNK_S` seconds.
+        until: the step at which all runs stop, where their configs have more; they can be given
+            to `train` again.
         say: hears when machine code has to be made first; by default the log.
     """
     with announced(*(() if say is None else (say,))), ThreadPoolExecutor(threads) as pool:
-        _Stack(runs, on_steps, pool, threads, chunk_steps).train()
+        _Stack(runs, on_steps, pool, threads, chunk_steps, until).train()
 
 
 class _Stack:
@@ -60,14 +64,16 @@ class _Stack:
         pool: ThreadPoolExecutor,
         threads: int,
         chunk_steps: int | None,
+        until: int | None,
     ) -> None:
         self.position = {id(run): i for i, run in enumerate(runs)}
         self.on_steps, self.pool, self.threads = on_steps, pool, threads
         self.chunk_steps = chunk_steps
+        self.until = math.inf if until is None else until
         self.seconds_a_step = 0.0  # of all lanes together; 0 until it is measured
         self.lanes = [
             Lanes(sharing[i : i + W])
-            for sharing in _sharing([run for run in runs if run.remaining > 0])
+            for sharing in _sharing([run for run in runs if self._is_going(run)])
             for i in range(0, len(sharing), W)
         ]
         self.memories: dict[object, SimpleQueue[Memory]] = defaultdict(SimpleQueue)
@@ -97,7 +103,7 @@ class _Stack:
     def _chunk(self, lanes: Lanes, wanted: int) -> Losses:
         shape = lanes.shape
         room = MAX_CHUNK_BYTES // (shape.batch_size * (shape.seq_len + 1) * W * 4)
-        num_steps = min([wanted, max(1, room), *map(_to_next_stop, lanes.runs)])
+        num_steps = min([wanted, max(1, room), *map(self._to_next_stop, lanes.runs)])
         idle = self.memories[shape, lanes.dropping]
         try:
             memory = idle.get_nowait()
@@ -106,6 +112,15 @@ class _Stack:
         losses = lanes.train(num_steps, memory)
         idle.put(memory)
         return losses
+
+    def _is_going(self, run: StackedRun) -> bool:
+        return run.remaining > 0 and run.step < self.until
+
+    def _to_next_stop(self, run: StackedRun) -> int:
+        """Steps until the run is done, is to stop, or is due for a checkpoint."""
+        steps = min(run.config.train.steps, self.until) - run.step
+        every = run.config.checkpoint.every
+        return int(steps) if every is None else int(min(steps, every - run.step % every))
 
     def _records(self, trained: Sequence[Losses]) -> list[LossRecord]:
         records: list[LossRecord] = []
@@ -122,7 +137,7 @@ class _Stack:
         left = False
         for lanes in self.lanes:
             for run in lanes.runs:
-                if run.remaining > 0 and self.position[id(run)] not in stopped:
+                if self._is_going(run) and self.position[id(run)] not in stopped:
                     going.append(run)
                 else:
                     left = True
@@ -143,11 +158,3 @@ def _sharing(runs: Sequence[StackedRun]) -> list[list[StackedRun]]:
     for run in runs:
         sharing[run.shape, run.settings.family, run.config.model.dropout > 0].append(run)
     return list(sharing.values())
-
-
-def _to_next_stop(run: StackedRun) -> int:
-    """Steps until the run is done or due for a checkpoint."""
-    every = run.config.checkpoint.every
-    if every is None:
-        return run.remaining
-    return min(run.remaining, every - run.step % every)

@@ -1,0 +1,132 @@
+"""What follows one run while it trains: its losses, its divergence, its checkpoints, its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
+
+from harness.job_events import (
+    Emit,
+    JobResult,
+    JobRun,
+    StagedCheckpoint,
+    Steps,
+    checkpoint_name,
+)
+from harness.spec.records import LossRecord
+
+if TYPE_CHECKING:
+    from harness.gpt.checkpoint import Checkpoint
+    from harness.gpt.model import GPT
+
+EMIT_INTERVAL_S = 0.25  # losses wait so long at most before they are emitted
+CHECKPOINT_INTERVAL_S = 60.0  # between checkpoints where the config sets no steps
+
+
+class Watch:
+    """Hears a run's steps: collects its losses, notices divergence, saves checkpoints.
+
+    ``checkpoint_of`` gives the run's checkpoint as it is after the step heard of last.
+    """
+
+    def __init__(
+        self, position: int, run: JobRun, checkpoint_of: Callable[[], Checkpoint], emit: Emit
+    ) -> None:
+        self.position, self.run, self.emit = position, run, emit
+        self.checkpoint_of = checkpoint_of
+        self.waiting: list[float] = []  # losses up to `step` that were not emitted yet
+        self.step, self.last_loss = 0, math.nan
+        self.diverged_at: tuple[int, float] | None = None
+        self.began = time.perf_counter()
+        self.emitted_at = self.saved_at = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run heard its last step, or diverged."""
+        return self.diverged_at is not None or self.step >= self.run.config.train.steps
+
+    def on_steps(self, records: Sequence[LossRecord]) -> Collection[int]:
+        """The hook of the engines, for this run's records alone."""
+        for record in records:
+            self._hear(record)
+            if self.diverged_at is not None:
+                return {record.run}
+        now = time.monotonic()
+        if now - self.emitted_at >= EMIT_INTERVAL_S:
+            self.flush()
+        if self._is_due(now):
+            self._save(self.checkpoint_of())
+        return ()
+
+    def _hear(self, record: LossRecord) -> None:
+        """Take a record's losses, up to the first that is not finite."""
+        losses = record.losses
+        if not all(map(math.isfinite, losses)):
+            n = next(i for i, loss in enumerate(losses) if not math.isfinite(loss))
+            self.diverged_at = (record.first_step + n, losses[n])
+            losses = losses[:n]
+        if losses:
+            self.waiting += losses
+            self.step, self.last_loss = record.first_step + len(losses) - 1, losses[-1]
+
+    def flush(self) -> None:
+        """Emit the losses that wait."""
+        if self.waiting:
+            first_step = self.step - len(self.waiting) + 1
+            self.emit(Steps(self.position, tuple(enumerate(self.waiting, first_step))))
+        self.waiting = []
+        self.emitted_at = time.monotonic()
+
+    def result(self) -> JobResult:
+        """How the run ended; a finished one leaves its final checkpoint and is evaluated."""
+        from harness.train.state import deterministic
+
+        seconds = time.perf_counter() - self.began
+        self.flush()
+        reproducible = deterministic(self.run.config)
+        if self.diverged_at is not None:
+            step, loss = self.diverged_at
+            return JobResult("diverged", step, {}, seconds, reproducible, loss)
+        checkpoint = self.checkpoint_of()
+        self._save(checkpoint)
+        metrics = _final_metrics(checkpoint.model, self.run, self.last_loss)
+        return JobResult("finished", self.step, metrics, seconds, reproducible, self.last_loss)
+
+    def pruned(self) -> JobResult:
+        """The end of a run that is stopped where it is: what it learnt is not kept."""
+        from harness.train.state import deterministic
+
+        self.flush()
+        seconds = time.perf_counter() - self.began
+        reproducible = deterministic(self.run.config)
+        return JobResult("pruned", self.step, {}, seconds, reproducible, self.last_loss)
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint, and emit it after its losses."""
+        from harness.gpt.checkpoint import save_checkpoint
+
+        self.flush()
+        directory = self.run.staging_dir / checkpoint_name(self.step)
+        save_checkpoint(directory, checkpoint)
+        self.emit(StagedCheckpoint(self.position, directory, self.step, self.last_loss))
+        self.saved_at = time.monotonic()
+
+    def _is_due(self, now: float) -> bool:
+        every = self.run.config.checkpoint.every
+        if self.step >= self.run.config.train.steps:
+            return False  # the final one is written after training, whatever the interval
+        if every is not None:
+            return self.step % every == 0
+        return now - self.saved_at >= CHECKPOINT_INTERVAL_S
+
+
+def _final_metrics(model: GPT, run: JobRun, last_loss: float) -> dict[str, float]:
+    """Perplexity of the last loss (section 14.8.2) and the share of right rows (section 14.6)."""
+    from harness.gpt.predict import accuracy, next_token_rows
+
+    seq_len = run.config.train.seq_len
+    rows = next_token_rows(model, run.corpus.head(seq_len + 1), seq_len)
+    perplexity = math.exp(last_loss) if last_loss < 700 else math.inf
+    return {"train/perplexity": perplexity, "eval/next_token_accuracy": accuracy(rows)}
