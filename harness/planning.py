@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.spec.fingerprint import fingerprint, group_fingerprint
-from harness.spec.names import selects
-from harness.spec.sweep_file import DeclaredRun, Sweep
+from harness.spec.names import selects, trial_name
+from harness.spec.sweep_file import DeclaredRun, Search, Sweep
 from harness.text.corpora import Corpus, encode
 from harness.tracking import keys
 from harness.tracking.read import StoredRun
@@ -69,6 +69,18 @@ def selected_runs(sweep: Sweep, only: Sequence[str]) -> list[DeclaredRun]:
         run
         for run in sweep.runs
         if not only or selects(only, run.name) or selects(only, run.experiment)
+    ]
+
+
+def selected_searches(sweep: Sweep, only: Sequence[str]) -> list[Search]:
+    """The searches whose own name, or the name of whose trials, one of the globs matches."""
+    return [
+        search
+        for search in sweep.searches
+        if not only
+        or selects(only, search.name)
+        or selects(only, trial_name(search.name, 0))
+        or any(pattern.startswith(trial_name(search.name, 0)[:-1]) for pattern in only)
     ]
 
 
@@ -128,6 +140,7 @@ class _Index:
 
     def __init__(self, sweep: str, stored: Sequence[StoredRun]) -> None:
         self.by_fingerprint: dict[str, list[StoredRun]] = {}
+        self.sweep = sweep
         self.names: set[str] = set()
         for run in stored:
             if run.kind != "run" or run.fingerprint is None:
@@ -140,7 +153,12 @@ class _Index:
 
 
 def _decide(base: PlannedRun, index: _Index, force: bool, torch_version: str) -> PlannedRun:
-    known = index.by_fingerprint.get(base.fingerprint, [])
+    # A pruned trial's record is the trial's: its losses end where the search stopped it.
+    known = [
+        run
+        for run in index.by_fingerprint.get(base.fingerprint, [])
+        if run.state != "pruned" or (run.sweep, run.name) == (index.sweep, base.name)
+    ]
     done = [run for run in known if run.is_done]
     if done and not force:
         return dataclasses.replace(base, reason="finished", stored=done[0])

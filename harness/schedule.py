@@ -12,7 +12,6 @@ import dataclasses
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from harness.errors import shorten
 from harness.executors.base import Executor, Failure
@@ -30,60 +29,13 @@ from harness.job_events import (
     TrialJob,
     checkpoint_name,
 )
+from harness.observer import Observer, RunOutcome
 from harness.planning import PlannedRun
 from harness.retention import superseded
 from harness.tracking import keys
 from harness.tracking.read import StoredRun
 from harness.tracking.record import DatasetInput, Outcome, RunToRecord
 from harness.tracking.recorder import Recorder
-
-
-class Observer(Protocol):
-    """Who wants to see a sweep as it goes: a terminal, a log, a test."""
-
-    def on_plan(self, runs: Sequence[PlannedRun]) -> None:
-        """All runs of the call, before the first is trained."""
-
-    def on_start(self, run: PlannedRun) -> None:
-        """A run's training begins."""
-
-    def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
-        """Losses of consecutive steps came in, as (step, loss)."""
-
-    def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
-        """A run's training ended, one way or another."""
-
-    def on_note(self, text: str) -> None:
-        """Something the user should know that is not an error."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RunOutcome:
-    """How a run that was trained ended; ``message`` says why where it did not finish."""
-
-    run_id: str
-    state: keys.EndState
-    message: str = ""
-    seconds: float | None = None
-
-
-class Unobserved:
-    """An `Observer` that looks away."""
-
-    def on_plan(self, runs: Sequence[PlannedRun]) -> None:
-        """See `Observer`."""
-
-    def on_start(self, run: PlannedRun) -> None:
-        """See `Observer`."""
-
-    def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
-        """See `Observer`."""
-
-    def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
-        """See `Observer`."""
-
-    def on_note(self, text: str) -> None:
-        """See `Observer`."""
 
 
 @dataclasses.dataclass

@@ -10,8 +10,8 @@ from sweep_files import write_sweep
 
 from harness.errors import NothingMatched
 from harness.interrupts import Interrupted
+from harness.observer import Unobserved
 from harness.results import SweepResult
-from harness.schedule import Unobserved
 from harness.spec.load import load_sweep
 from harness.sweep import plan_sweep, run_sweep
 from harness.tracking.read import StoredRun, find_runs

@@ -11,9 +11,10 @@ from sweep_files import write_sweep
 from harness.errors import SweepFileError
 from harness.gpt.checkpoint import MODEL_FILE
 from harness.job_events import Said
+from harness.observer import Unobserved
 from harness.planning import Corpora, PlannedRun, plan_runs
 from harness.results import SweepResult
-from harness.schedule import Schedule, Unobserved
+from harness.schedule import Schedule
 from harness.spec.load import load_sweep
 from harness.stacks import LANES, MAX_RUNS, form_stacks
 from harness.sweep import run_sweep

@@ -11,8 +11,8 @@ from sweep_files import write_sweep
 
 from harness.errors import StoreInUse
 from harness.interrupts import Interrupted
+from harness.observer import Unobserved
 from harness.results import SweepResult
-from harness.schedule import Unobserved
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.lock import hold

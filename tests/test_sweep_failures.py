@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sweep_files import write_sweep
 
+from harness.observer import Unobserved
 from harness.results import SweepResult
-from harness.schedule import Unobserved
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.read import StoredRun, checkpoints, find_runs, history

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from harness.cli.main import app
 from harness.errors import StoreInUse
 from harness.interrupts import Interrupted
-from harness.schedule import Unobserved
+from harness.observer import Unobserved
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.read import StoredRun, checkpoints, find_runs, history

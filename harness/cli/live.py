@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.clock import Clock
+from harness.cli.search_line import search_line
 from harness.errors import escape
-from harness.schedule import RunOutcome, Unobserved
+from harness.observer import RunOutcome, SearchProgress, Unobserved
 
 if TYPE_CHECKING:
     from harness.planning import PlannedRun
@@ -43,6 +44,7 @@ class LiveTable(Unobserved):
         self.running: dict[str, _Row] = {}
         self.ended: deque[tuple[str, RunOutcome, str]] = deque(maxlen=NUM_ENDED)
         self.notes: list[str] = []
+        self.searches: dict[str, SearchProgress] = {}
         self.clock = Clock()
 
     def on_plan(self, runs: Sequence[PlannedRun]) -> None:
@@ -51,8 +53,15 @@ class LiveTable(Unobserved):
         self.num_runs = len(trained)
         self.num_steps = sum(run.declared.config.train.steps for run in trained)
 
+    def on_search(self, progress: SearchProgress) -> None:
+        """See `Observer`."""
+        self.searches[progress.name] = progress
+
     def on_start(self, run: PlannedRun) -> None:
         """See `Observer`."""
+        if run.declared.trial is not None:
+            self.num_runs += 1
+            self.num_steps += run.declared.config.train.steps
         self.running[run.name] = _Row(run)
 
     def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
@@ -78,7 +87,8 @@ class LiveTable(Unobserved):
     ) -> Iterator[RenderableType]:
         """The table as it is now; of a stack's many runs as many as the terminal has lines for."""
         height = options.max_height
-        others = len(self.notes) + len(self.ended) + 3  # the head, the runs not shown, the sum
+        others = len(self.notes) + len(self.ended) + len(self.searches)
+        others += 3  # the head, the runs not shown, the sum
         num_rows = max(MIN_RUNNING, height - others)
         yield from (Text(escape(note), style="yellow") for note in self.notes)
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -93,6 +103,7 @@ class LiveTable(Unobserved):
         yield table
         if len(self.running) > num_rows:
             yield Text(f"and {len(self.running) - num_rows:,} more that train")
+        yield from (Text(escape(search_line(each))) for each in self.searches.values())
         yield Text(self._sum())
 
     def _sum(self) -> str:

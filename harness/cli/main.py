@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import compare, evaluate, generate, plan, run, schema, ui, validate
+from harness.cli import compare, evaluate, generate, plan, run, schema, search, ui, validate
 
 # New objects between two passes of the garbage collector. With Python's 700 it passes over what
 # torch and MLflow are made of, a million objects, again and again: 0.4 s of a sweep of 64 short
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 
 app.command("run")(run.run)
+app.command("search")(search.search)
 app.command("plan")(plan.plan)
 app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)

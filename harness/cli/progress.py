@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from harness.cli.search_line import search_line
 from harness.cli.tables import counted
 from harness.errors import escape
-from harness.schedule import Observer, RunOutcome, Unobserved
+from harness.observer import Observer, RunOutcome, SearchProgress, Unobserved
 
 if TYPE_CHECKING:
     from harness.planning import PlannedRun
@@ -54,20 +55,30 @@ class Lines(Notes):
 
     def on_start(self, run: PlannedRun) -> None:
         """See `Observer`."""
+        if run.declared.trial is not None:
+            return  # its end says all
         self.num_started += 1
         count = f"[{self.num_started}/{self.num_to_train}]"
         print(f"{count} {run.name} ({run.engine}, {run.reason})", flush=True)
 
     def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
         """See `Observer`."""
+        if run.declared.trial is not None:
+            return
         train = run.declared.config.train
         for step, loss in losses:
             if step == 1 or step % train.log_every == 0 or step == train.steps:
                 print(f"{run.name}  step {step:>3}: loss = {loss:.4f}", flush=True)
 
+    def on_search(self, progress: SearchProgress) -> None:
+        """See `Observer`."""
+        print(search_line(progress), flush=True)
+
     def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
         """See `Observer`."""
-        if outcome.state != "finished":
+        if run.declared.trial is not None:
+            print(f"{run.name}  {escape(outcome.message) or outcome.state}", flush=True)
+        elif outcome.state != "finished":
             message = f": {escape(outcome.message)}" if outcome.message else ""
             print(f"{run.name}  {outcome.state}{message}", flush=True)
         elif outcome.seconds:

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 from harness.cli.tables import counted, print_table
 from harness.errors import escape
 from harness.report.claims import ClaimResult
+from harness.search.result import SearchClaimResult, SearchResult, best_text
+from harness.spec.names import trial_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.results import RunResult, SweepResult
+
+AnyClaim = ClaimResult | SearchClaimResult
 
 MAX_CLAIMS = 60  # with more, only those that do not hold are printed
 VERDICTS = {True: "holds", False: "DOES NOT HOLD", None: "not decided"}
@@ -22,14 +28,20 @@ def print_summary(result: SweepResult, *, quiet: bool) -> None:
     if not quiet and result.runs:
         _print_runs(result)
         print()
+    if not quiet and result.searches:
+        _print_searches(result.searches)
+        print()
     _print_claims(result, quiet=quiet)
-    if result.searches and not quiet:
-        print(f"searches: not run ({len(result.searches)} declared)")
-    if not quiet and result.runs:
+    if not quiet:
         print(_last_line(result))
     for run in result.runs:
         if run.status == "failed":
             print(f"{run.planned.name}: failed: {escape(run.message)}", file=sys.stderr)
+    for search in result.searches:
+        for trial in search.trials:
+            if trial.state == "failed":
+                name = trial_name(search.name, trial.number)
+                print(f"{name}: failed: {escape(trial.message)}", file=sys.stderr)
 
 
 def _print_runs(result: SweepResult) -> None:
@@ -49,6 +61,20 @@ def _print_runs(result: SweepResult) -> None:
     print_table(head, rows, right=[3, 4])
 
 
+def _print_searches(searches: Sequence[SearchResult]) -> None:
+    rows = [
+        [
+            search.name,
+            str(len(search.trials)),
+            ", ".join(f"{n} {state}" for state, n in search.states.items()),
+            f"{search.num_new} new" if search.num_new else "already done",
+            best_text(search),
+        ]
+        for search in searches
+    ]
+    print_table(["search", "trials", "ended", "", "best"], rows, right=[1])
+
+
 def _done(run: RunResult) -> str:
     if run.planned.owner:
         return f"shares {run.planned.owner}"
@@ -63,20 +89,20 @@ def _score(run: RunResult) -> str:
 
 
 def _print_claims(result: SweepResult, *, quiet: bool) -> None:
-    claims = _named_claims(result)
+    claims = _named_claims(result) + _search_claims(result)
     if quiet or len(claims) > MAX_CLAIMS:
         claims = [(name, claim) for name, claim in claims if claim.holds is not True]
     if claims:
         rows = [
             [name, claim.text, VERDICTS[claim.holds], _observed(claim)] for name, claim in claims
         ]
-        print_table(["run", "claim", "", "observed"], rows)
+        print_table(["of", "claim", "", "observed"], rows)
         print()
 
 
-def _named_claims(result: SweepResult) -> list[tuple[str, ClaimResult]]:
+def _named_claims(result: SweepResult) -> list[tuple[str, AnyClaim]]:
     """Each claim with whom it is about; one over the mean of seeds stands once, for the group."""
-    named: list[tuple[str, ClaimResult]] = []
+    named: list[tuple[str, AnyClaim]] = []
     seen: set[int] = set()
     for run in result.runs:
         for claim in run.claims:
@@ -87,20 +113,34 @@ def _named_claims(result: SweepResult) -> list[tuple[str, ClaimResult]]:
     return named
 
 
-def _observed(claim: ClaimResult) -> str:
-    value = "" if claim.observed is None else f"{claim.observed:.6g}"
+def _search_claims(result: SweepResult) -> list[tuple[str, AnyClaim]]:
+    return [(search.name, claim) for search in result.searches for claim in search.claims]
+
+
+def _observed(claim: AnyClaim) -> str:
+    seen = claim.observed
+    value = "" if seen is None else f"{seen:.6g}" if isinstance(seen, float) else str(seen)
     return f"{value} ({claim.detail})" if claim.detail and value else value or claim.detail
 
 
 def _last_line(result: SweepResult) -> str:
-    counts = Counter(_fate(run) for run in result.runs)
-    runs = ", ".join(f"{n} {what}" for what, n in counts.items())
-    claims = [claim for _, claim in _named_claims(result)]
+    parts = []
+    if result.runs:
+        counts = Counter(_fate(run) for run in result.runs)
+        runs = ", ".join(f"{n} {what}" for what, n in counts.items())
+        parts.append(f"{counted(len(result.runs), 'run')}: {runs}.")
+    if result.searches:
+        trials = sum(len(search.trials) for search in result.searches)
+        new = sum(search.num_new for search in result.searches)
+        number = counted(len(result.searches), "search").replace("searchs", "searches")
+        parts.append(f"{number}: {counted(trials, 'trial')}, {new:,} new.")
+    claims = [claim for _, claim in _named_claims(result) + _search_claims(result)]
     held = sum(1 for claim in claims if claim.holds)
     undecided = sum(1 for claim in claims if claim.holds is None)
     left = f", {undecided} not decided" if undecided else ""
-    checked = f" {held} of {len(claims)} claims hold{left}." if claims else ""
-    return f"{counted(len(result.runs), 'run')}: {runs}.{checked}"
+    if claims:
+        parts.append(f"{held} of {len(claims)} claims hold{left}.")
+    return " ".join(parts)
 
 
 def _fate(run: RunResult) -> str:

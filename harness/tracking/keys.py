@@ -32,6 +32,12 @@ ERROR = "harness.error"
 DEVICE = "harness.device"
 THREADS = "harness.threads"
 
+# Tags of trials, and of the search that is their parent.
+TRIAL = "harness.trial"
+STUDY = "harness.study"
+NUM_TRIALS = "harness.num_trials"
+BEST_RUN = "harness.best_run"
+
 # Tags that say where a run was made.
 PYTHON = "harness.python"
 TORCH = "harness.torch"

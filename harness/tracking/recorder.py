@@ -142,6 +142,16 @@ class Recorder:
         waited_s = now - run.flushed_at
         return self._pacing.allows(now, waited_s, FLUSH_INTERVAL_S, len(self._open))
 
+    def add_params(self, run_id: str, params: Mapping[str, str]) -> None:
+        """Add params that are only known at the end; written with the next losses."""
+        run = self._open[run_id]
+        run.params = {**run.params, **_clipped(params, MAX_PARAM)}
+
+    def add_folder(self, run_id: str, folder: Path, name: str) -> None:
+        """Copy the files of a folder to the run's artifacts, under `name`."""
+        with told(self._store.uri, f"write {name} of the run {run_id}"):
+            self._store.client.log_artifacts(run_id, str(folder), name)
+
     def set_group_curve(self, run_id: str, means: Mapping[int, float]) -> None:
         """Give a parent the `train/loss` curve of its own (step to value), in ascending steps."""
         self.add_steps(run_id, sorted(means.items()))

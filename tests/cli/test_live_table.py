@@ -10,7 +10,7 @@ from rich.console import Console
 from sweep_files import write_sweep
 
 from harness.cli.live import NUM_ENDED, LiveTable
-from harness.schedule import RunOutcome
+from harness.observer import RunOutcome
 from harness.spec.load import load_sweep
 from harness.sweep import plan_sweep, run_sweep
 

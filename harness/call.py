@@ -1,0 +1,210 @@
+"""One call of `run_sweep`, with the store's lock held: what it knows, and what it does in order."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+
+from harness.executors import executor_for
+from harness.groups import record_group, seed_groups
+from harness.jobs import default_jobs
+from harness.observer import Observer, RunOutcome
+from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
+from harness.report.claims import ClaimResult, Curve, check_claims
+from harness.report.compare import telling_settings
+from harness.results import RunResult, SweepResult
+from harness.schedule import Schedule
+from harness.search.result import SearchResult
+from harness.spec.sweep_file import DeclaredRun, Sweep
+from harness.stacks import form_stacks
+from harness.tracking import keys
+from harness.tracking.environment import environment_tags
+from harness.tracking.experiments import ensure_mlflow_experiment, set_view
+from harness.tracking.read import StoredRun, find_runs, get_run, history
+from harness.tracking.reconcile import mark_dead_runs
+from harness.tracking.recorder import Recorder
+from harness.tracking.store import Store, refresh_statistics
+
+
+class Call:
+    """One call of `run_sweep`, with the lock held."""
+
+    def __init__(self, sweep: Sweep, store: Store, only: Sequence[str], observer: Observer) -> None:
+        self.sweep, self.store, self.only, self.observer = sweep, store, only, observer
+        killed = mark_dead_runs(store)
+        if killed:
+            count = f"{len(killed)} run{'s' if len(killed) > 1 else ''}"
+            observer.on_note(f"{count} left RUNNING by a dead process: now killed, to be run again")
+        self.experiment_id = ensure_mlflow_experiment(store, sweep.name, sweep.description)
+        self.recorder = Recorder(store, self.experiment_id, environment_tags())
+        self.stored = find_runs(store)
+        self.planned: list[PlannedRun] = []
+        self.others: list[PlannedRun] = []
+        self.outcomes: dict[str, RunOutcome] = {}  # by fingerprint
+        self._records: dict[str, StoredRun] = {}
+        self._curves: dict[tuple[str, str], Curve] = {}
+        self._searches: tuple[SearchResult, ...] = ()
+        self.corpora = Corpora(store.state_dir / ".cache" / "corpora", write=True)
+
+    def plan(self, *, force: bool) -> None:
+        """Decide what is to be done for the selected runs, and find the others' records."""
+        runs = selected_runs(self.sweep, self.only)
+        chosen = {run.name for run in runs}
+        rest = [run for run in self.sweep.runs if run.name not in chosen]
+        version = importlib.metadata.version("torch")
+        self.planned = plan_runs(
+            self.sweep, runs, self.stored, self.corpora, force=force, torch_version=version
+        )
+        self.others = plan_runs(self.sweep, rest, self.stored, self.corpora)
+        self.observer.on_plan(self.planned)
+
+    def train(self, jobs: int | None, *, fail_fast: bool) -> None:
+        """Train what is not done and is not another run's to train."""
+        runs = [run for run in self.planned if run.is_trained]
+        schedule = Schedule(
+            self.sweep.name,
+            self.recorder,
+            self.store.state_dir,
+            self.observer,
+            fail_fast=fail_fast,
+        )
+        if runs:
+            jobs = jobs or default_jobs(runs)
+            stacks = form_stacks(runs, jobs)
+            outcomes = schedule.execute(stacks, executor_for(min(jobs, len(stacks))))
+            trained = [run for run in runs if run.name in outcomes]
+            self.outcomes = {run.fingerprint: outcomes[run.name] for run in trained}
+            self._records |= schedule.records
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a run of this call failed."""
+        return any(outcome.state == "failed" for outcome in self.outcomes.values())
+
+    def search(self) -> None:
+        """Run the selected searches, and check their claims."""
+        searches = selected_searches(self.sweep, self.only)
+        if searches:
+            from harness.search.searches import run_searches  # Optuna takes a second to import
+
+            self._searches = run_searches(
+                self.sweep, searches, self.store, self.recorder, self.observer, self.corpora
+            )
+
+    def finish(self) -> SweepResult:
+        """Aliases, groups, claims and the view; then the result."""
+        for run in self.planned:
+            self._share(run)
+        if self.planned:
+            self._record_groups()
+        claims = self._check_claims() if self.planned else {}
+        results = tuple(self._result(run, claims.get(run.name, ())) for run in self.planned)
+        self._tag_claims(results)
+        set_view(self.store, self.experiment_id, self._differing())
+        refresh_statistics(self.store)
+        return SweepResult(results, self._searches, self.store.uri, self.experiment_id)
+
+    # which record shows a run
+
+    def _run_id(self, run: PlannedRun) -> str | None:
+        """The record that shows a run: the one trained now, or the one found in the store."""
+        if run.fingerprint in self.outcomes:
+            return self.outcomes[run.fingerprint].run_id
+        return run.stored.run_id if run.stored is not None else None
+
+    def _record(self, run: PlannedRun) -> StoredRun | None:
+        run_id = self._run_id(run)
+        if run_id is None:
+            return None
+        if run_id not in self._records:
+            known = run.stored if run.is_done and run.stored is not None else None
+            self._records[run_id] = known or get_run(self.store, run_id)
+        return self._records[run_id]
+
+    def _share(self, run: PlannedRun) -> None:
+        """List a run's name with the record that it shares, unless the record bears it."""
+        record = self._record(run)
+        if record is None:
+            return
+        names = {(alias.sweep, alias.run) for alias in record.aliases}
+        if not self._is_own(run, record) and (self.sweep.name, run.name) not in names:
+            self.recorder.add_alias(record.run_id, self.sweep.name, run.name)
+            self._records[record.run_id] = get_run(self.store, record.run_id)
+
+    def _is_own(self, run: PlannedRun, record: StoredRun) -> bool:
+        """Whether the record bears the run's name, and not another that shares it."""
+        return (record.sweep, record.name) == (self.sweep.name, run.name)
+
+    def _curve(self, run_id: str, metric: str = keys.TRAIN_LOSS) -> Curve:
+        key = (run_id, metric)
+        if key not in self._curves:
+            self._curves[key] = history(self.store, run_id, metric)
+        return self._curves[key]
+
+    # after training
+
+    def _record_groups(self) -> None:
+        parents = [
+            run for run in self.stored if run.kind == "group" and run.sweep == self.sweep.name
+        ]
+        every = {run.name: run for run in (*self.planned, *self.others)}
+        touched = seed_groups(self.planned)
+        for name, members in seed_groups([every[run.name] for run in self.sweep.runs]).items():
+            records = [(run, self._record(run)) for run in members]
+            finished = [
+                (run, record)
+                for run, record in records
+                if record is not None and record.state == "finished"
+            ]
+            if name in touched and len(finished) == len(records) > 1:
+                record_group(self.sweep.name, name, finished, parents, self._curve, self.recorder)
+
+    def _check_claims(self) -> dict[str, tuple[ClaimResult, ...]]:
+        experiments = {experiment.name: experiment for experiment in self.sweep.experiments}
+        every = {run.name: run for run in (*self.planned, *self.others)}
+        chosen = {run.name for run in self.planned}
+
+        def curve_of(run: DeclaredRun, metric: str) -> Curve | None:
+            run_id = self._run_id(every[run.name])
+            if run_id is None:
+                return {} if run.name in chosen else None
+            return self._curve(run_id, metric)
+
+        results: dict[str, tuple[ClaimResult, ...]] = {}
+        for experiment in experiments.values():
+            runs = [run for run in experiment.runs if run.name in chosen]
+            results |= check_claims(experiment, experiments, curve_of, runs)
+        return results
+
+    def _result(self, run: PlannedRun, claims: tuple[ClaimResult, ...]) -> RunResult:
+        record = self._record(run)
+        if record is None:
+            return RunResult(run, None, "planned", None, claims)
+        outcome = self.outcomes.get(run.fingerprint)
+        final = record.metrics.get(keys.TRAIN_LOSS) if record.state == "finished" else None
+        message = outcome.message if outcome else record.tags.get(keys.ERROR, "")
+        return RunResult(run, record.run_id, record.state, final, claims, message)
+
+    def _tag_claims(self, results: Sequence[RunResult]) -> None:
+        """`harness.expect` on each record, over all the names that show it in this call.
+
+        Where none of them claims anything, only a call that shows the record's own name may say so.
+        """
+        shown: dict[str, list[RunResult]] = {}
+        for result in results:
+            if result.run_id is not None:
+                shown.setdefault(result.run_id, []).append(result)
+        for run_id, members in shown.items():
+            record = self._records[run_id]
+            claims = [claim.holds for result in members for claim in result.claims]
+            holds = [verdict for verdict in claims if verdict is not None]
+            own = any(self._is_own(result.planned, record) for result in members)
+            verdict = keys.EXPECT_PASSED if all(holds) else keys.EXPECT_FAILED
+            verdict = verdict if holds else keys.EXPECT_NONE
+            if (holds or own) and record.tags.get(keys.EXPECT) != verdict:
+                self.recorder.set_tag(run_id, keys.EXPECT, verdict)
+
+    def _differing(self) -> list[str]:
+        """The settings whose values tell the sweep's runs apart, swept ones first."""
+        swept = (path for run in self.sweep.runs for path, _ in run.point)
+        return telling_settings([run.config.flat() for run in self.sweep.runs], first=swept)

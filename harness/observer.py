@@ -1,0 +1,75 @@
+"""Who wants to see a sweep as it goes, and what there is to see."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from harness.planning import PlannedRun
+from harness.tracking import keys
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchProgress:
+    """How far a search is: trials by how they ended, and the best so far in a line."""
+
+    name: str
+    num_trials: int
+    total: int
+    states: Mapping[str, int]
+    best: str
+
+
+class Observer(Protocol):
+    """Who wants to see a sweep as it goes: a terminal, a log, a test."""
+
+    def on_plan(self, runs: Sequence[PlannedRun]) -> None:
+        """All runs of the call, before the first is trained."""
+
+    def on_start(self, run: PlannedRun) -> None:
+        """A run's training begins."""
+
+    def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
+        """Losses of consecutive steps came in, as (step, loss)."""
+
+    def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
+        """A run's training ended, one way or another."""
+
+    def on_search(self, progress: SearchProgress) -> None:
+        """A search begins, or a batch of its trials has ended."""
+
+    def on_note(self, text: str) -> None:
+        """Something the user should know that is not an error."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOutcome:
+    """How a run that was trained ended; ``message`` says why where it did not finish."""
+
+    run_id: str
+    state: keys.EndState
+    message: str = ""
+    seconds: float | None = None
+
+
+class Unobserved:
+    """An `Observer` that looks away."""
+
+    def on_plan(self, runs: Sequence[PlannedRun]) -> None:
+        """See `Observer`."""
+
+    def on_start(self, run: PlannedRun) -> None:
+        """See `Observer`."""
+
+    def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
+        """See `Observer`."""
+
+    def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
+        """See `Observer`."""
+
+    def on_search(self, progress: SearchProgress) -> None:
+        """See `Observer`."""
+
+    def on_note(self, text: str) -> None:
+        """See `Observer`."""

@@ -1,0 +1,141 @@
+"""One batch of trials, from rung to rung: reports in the order of their numbers, and who is pruned.
+
+What a trial reports, whether it is pruned and how it ends follows from the losses of its run, never
+from where these come from: trained now, or read from the store. So a study is the same in an empty
+store and in a full one, and a batch that was cut off is played again to the same end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Collection, Sequence
+
+import optuna
+from optuna.trial import TrialState
+
+from harness.planning import PlannedRun
+from harness.search.pruners import report_steps
+from harness.search.values import final_values, reduced, worst_values
+from harness.spec.metrics import METRICS
+from harness.spec.search import SearchConfig
+from harness.tracking.read import StoredRun
+
+
+@dataclasses.dataclass
+class BatchTrial:
+    """A trial of the batch, asked of the study in memory.
+
+    ``planned`` is None for one that is not trained: ``refused`` says what constraint it breaks, or
+    ``error`` why its settings make no run. ``state`` is how it ended.
+    """
+
+    trial: optuna.Trial
+    planned: PlannedRun | None
+    refused: str = ""
+    error: str = ""
+    pruned_at: int | None = None
+    state: str = ""
+    record: StoredRun | None = None
+
+    @property
+    def number(self) -> int:
+        """Its number in the study."""
+        return self.trial.number
+
+    @property
+    def steps(self) -> int:
+        """Steps of a whole run of it."""
+        return self.planned.declared.config.train.steps if self.planned else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a trial reported."""
+
+    trial: BatchTrial
+    step: int
+    value: float
+
+
+LossesOf = Callable[[PlannedRun], Sequence[float]]
+"""The losses of a run so far, from step 1."""
+
+
+class Batch:
+    """Plays the trials; ``on_reports`` hears the reports of a rung together."""
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        study: optuna.Study,
+        trials: Sequence[BatchTrial],
+        losses_of: LossesOf,
+        on_reports: Callable[[Sequence[Report]], None],
+    ) -> None:
+        self.config, self.study, self.trials = config, study, list(trials)
+        self.losses_of, self.on_reports = losses_of, on_reports
+        steps = {step for trial in trials for step in report_steps(config, trial.steps)}
+        self.rungs = tuple(sorted(steps))
+        self._played = 0
+
+    def play(self, until: float = math.inf) -> Collection[str]:
+        """Play the rungs up to a step; the fingerprints of the runs that no trial needs longer."""
+        while self._played < len(self.rungs) and self.rungs[self._played] <= until:
+            self._play(self.rungs[self._played])
+            self._played += 1
+        wanted = {t.planned.fingerprint for t in self.trials if t.planned and t.pruned_at is None}
+        known = {t.planned.fingerprint for t in self.trials if t.planned}
+        return known - wanted
+
+    def _play(self, step: int) -> None:
+        reports = []
+        for trial in self.trials:
+            if trial.planned is None or trial.pruned_at is not None:
+                continue
+            losses = self.losses_of(trial.planned)
+            if step not in report_steps(self.config, trial.steps) or len(losses) < step:
+                continue  # it has no rung here, or diverged or failed before
+            value = reduced(losses[:step], self.config.reduce)
+            trial.trial.report(value, step)
+            reports.append(Report(trial, step, value))
+            # Asked of those that stay in any case too: successive halving counts them in.
+            if trial.trial.should_prune() and trial.number >= self.config.unpruned_trials:
+                trial.pruned_at = step
+        self.on_reports(reports)
+
+    def tell(self, record_of: Callable[[PlannedRun], StoredRun]) -> None:
+        """Tell the study how each trial ended, in order; all rungs have been played."""
+        reports = []
+        for trial in self.trials:
+            if trial.planned is not None:
+                trial.record = record_of(trial.planned)
+            trial.state = self._state(trial)
+            if trial.state == "finished":
+                reports += self._tell_finished(trial)
+            elif trial.state == "diverged":
+                self.study.tell(trial.trial, worst_values(self.config))
+            elif trial.state in ("pruned", "infeasible"):
+                self.study.tell(trial.trial, state=TrialState.PRUNED)
+            else:
+                self.study.tell(trial.trial, state=TrialState.FAIL)
+        self.on_reports(reports)
+
+    def _state(self, trial: BatchTrial) -> str:
+        if trial.refused:
+            return "infeasible"
+        if trial.record is None:
+            return "failed"
+        return "pruned" if trial.pruned_at is not None else trial.record.state
+
+    def _tell_finished(self, trial: BatchTrial) -> list[Report]:
+        assert trial.planned is not None
+        assert trial.record is not None
+        losses = self.losses_of(trial.planned)
+        values = final_values(self.config, losses, trial.record.metrics)
+        reports = []
+        if len(values) == 1 and METRICS[self.config.metric[0]] == "every step":
+            trial.trial.report(values[0], trial.steps)
+            reports.append(Report(trial, trial.steps, values[0]))
+        self.study.tell(trial.trial, values)
+        return reports

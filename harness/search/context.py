@@ -1,0 +1,56 @@
+"""What the searches of a call share, and which study is a search's."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+from harness.observer import Observer
+from harness.planning import Corpora
+from harness.search.study_log import definition
+from harness.spec.fingerprint import fingerprint
+from harness.spec.sweep_file import DeclaredRun, Search, Sweep
+from harness.tracking.read import StoredRun, history
+from harness.tracking.recorder import Recorder
+from harness.tracking.store import Store
+
+
+@dataclasses.dataclass
+class Context:
+    """What the searches of a call share; ``stored`` are all records, kept up to date."""
+
+    sweep: Sweep
+    store: Store
+    recorder: Recorder
+    observer: Observer
+    corpora: Corpora
+    stored: list[StoredRun]
+
+    def losses_of(self, run: StoredRun) -> list[float]:
+        """A record's losses from step 1."""
+        return [loss for _, loss in sorted(history(self.store, run.run_id).items())]
+
+
+def study_name(context: Context, search: Search) -> str:
+    """The study of a search: a changed search is another study, and the old one is kept."""
+    digest = hashlib.sha256(definition(identity(context, search)).encode()).hexdigest()[:8]
+    return f"{context.sweep.name}/{search.name}/{digest}"
+
+
+def identity(context: Context, search: Search) -> dict[str, Any]:
+    """Everything that decides a trial; how many there are and what is claimed does not."""
+    config = search.config
+    named = DeclaredRun(search.name, search.name, "", (), None, search.base, search.corpus)
+    return {
+        **config.model_dump(
+            mode="python",
+            exclude={"n_trials", "timeout_s", "storage", "expect", "space", "constraints"},
+        ),
+        "space": [
+            (p.name, p.values.model_dump(mode="json"), sorted(p.conditions.items()))
+            for p in config.space.parameters
+        ],
+        "constraints": [str(constraint) for constraint in config.constraints],
+        "base": fingerprint(search.base, context.corpora.of(named).digest),
+    }

@@ -1,0 +1,171 @@
+"""A search as a run of MLflow: the parent of its trials' runs, with the best one's curve.
+
+It begins before the first trial, so that trials stand under it from the start, and is written
+when the search is done. What MLflow holds of a run is not changed later: when a later call adds
+trials, a new parent takes the place of the old one, and the trials' runs are put under it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.search.plots import write_plots
+from harness.search.result import STATES, SearchResult
+from harness.search.study_log import StudyLog
+from harness.spec.names import compact
+from harness.spec.sweep_file import Search
+from harness.tracking import keys
+from harness.tracking.read import StoredRun
+from harness.tracking.record import Outcome, RunToRecord
+from harness.tracking.recorder import Recorder
+
+BEST_VALUE = "search/best_value"  # by trial: the best so far
+PLOTS = "plots"
+BEST_TRIAL = "best.trial"  # a param, written at the end
+
+
+class SearchRecord:
+    """The parent run of one search in the store.
+
+    ``stored`` are the store's records; of several parents of the study the newest is gone on with.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        sweep_name: str,
+        search: Search,
+        study: str,
+        stored: Sequence[StoredRun],
+    ) -> None:
+        self.recorder, self.sweep_name, self.search, self.study = (
+            recorder,
+            sweep_name,
+            search,
+            study,
+        )
+        self._stored = [run for run in stored if run.tags.get(keys.STUDY) == study]
+        parents = [
+            run for run in self._stored if run.kind == "search" and run.superseded_by is None
+        ]
+        self._known = parents[-1] if parents else None
+        self.run_id = ""
+
+    def covers(self, num_trials: int) -> bool:
+        """Whether the store has the parent of just so many trials, finished."""
+        known = self._known
+        return (
+            known is not None
+            and known.is_done
+            and known.tags.get(keys.NUM_TRIALS) == str(num_trials)
+        )
+
+    def keep(self) -> None:
+        """Leave the parent as it is: it covers all trials."""
+        assert self._known is not None
+        self.run_id = self._known.run_id
+
+    def begin(self) -> str:
+        """Begin the parent, or go on with one that was cut off; its run id."""
+        cut_off = self._known is not None and not self._known.is_done
+        # What a call wrote of its best trial and was killed then is not changed: see above.
+        if cut_off and self._known is not None and BEST_TRIAL not in self._known.params:
+            self.run_id = self.recorder.resume(self._known.run_id, self._to_record())
+        else:
+            self.run_id = self.recorder.begin(self._to_record())
+        return self.run_id
+
+    def end(
+        self,
+        result: SearchResult,
+        log: StudyLog,
+        curve: Mapping[int, float],
+        trials: Sequence[StoredRun],
+    ) -> None:
+        """Write the best trial's curve, the counts and the plots, and end the parent.
+
+        ``trials`` are the records that trials were trained in, in this call or before.
+        """
+        self.recorder.add_points(self.run_id, BEST_VALUE, best_so_far(result))
+        self.recorder.add_points(self.run_id, keys.TRAIN_LOSS, sorted(curve.items()))
+        self.recorder.add_params(self.run_id, _best_params(result))
+        with tempfile.TemporaryDirectory() as folder:
+            title = f"{self.sweep_name}: {self.search.name}"
+            if write_plots(log.study, Path(folder), title):
+                self.recorder.add_folder(self.run_id, Path(folder), PLOTS)
+        counts = {f"search/{state}": float(result.states.get(state, 0)) for state in STATES}
+        tags = {keys.NUM_TRIALS: str(len(result.trials))}
+        if result.best is not None and result.best.run_id is not None:
+            tags[keys.BEST_RUN] = result.best.run_id
+        self.recorder.end(
+            self.run_id, Outcome("finished", counts, step=len(result.trials), tags=tags)
+        )
+        for run in trials:
+            if run.tags.get(keys.PARENT_RUN_ID) != self.run_id:
+                self.recorder.set_tag(run.run_id, keys.PARENT_RUN_ID, self.run_id)
+        if self._known is not None and self._known.run_id != self.run_id:
+            self.recorder.supersede(self._known.run_id, self.run_id)
+
+    def give_up(self) -> None:
+        """End a parent whose search was stopped: it is gone on with by the next call."""
+        self.recorder.end(self.run_id, Outcome("killed"))
+
+    def _to_record(self) -> RunToRecord:
+        search, config = self.search, self.search.config
+        base = {
+            path: value
+            for path, value in search.base.flat().items()
+            if path not in config.space.paths
+        }
+        settings = {
+            "search.metric": " ".join(config.metric),
+            "search.direction": " ".join(config.direction),
+            "search.sampler": config.sampler.model_dump_json(),
+            "search.pruner": config.pruner.model_dump_json(),
+            "search.parallel": str(config.parallel),
+            "search.study": self.study,
+        }
+        return RunToRecord(
+            name=search.name,
+            sweep=self.sweep_name,
+            experiment=search.name,
+            kind="search",
+            params={**base, **settings},
+            tags={keys.STUDY: self.study},
+            description=search.description,
+        )
+
+
+def best_so_far(result: SearchResult) -> list[tuple[int, float]]:
+    """The best value of one metric among the trials up to each, by trial number."""
+    if len(result.directions) > 1:
+        return []
+    found: list[tuple[int, float]] = []
+    for trial in result.trials:
+        if trial.state == "finished" and trial.values and math.isfinite(trial.values[0]):
+            so_far = dataclasses.replace(
+                result, trials=tuple(t for t in result.trials if t.number <= trial.number)
+            ).best
+            assert so_far is not None
+            found.append((trial.number, so_far.values[0]))
+    return found
+
+
+def _best_params(result: SearchResult) -> dict[str, str]:
+    best = result.best
+    if best is None:
+        return {}
+    shown = {
+        f"best.{path}": value if isinstance(value, str) else compact(value)
+        for path, value in best.params.items()
+    }
+    return {**shown, "best.value": f"{best.values[0]:.17g}", BEST_TRIAL: str(best.number)}
+
+
+def trial_records(recorded: Sequence[StoredRun], study: str) -> list[StoredRun]:
+    """The records of a study's trials."""
+    return [run for run in recorded if run.kind == "run" and run.tags.get(keys.STUDY) == study]

@@ -1,0 +1,211 @@
+"""A study in a database: Optuna's own storage, written so that any tool for Optuna reads it.
+
+Trials are logged when they are asked, report at their rungs, and are told at the end of their
+batch. A trial carries the batch that it was asked in, which a call that finds it RUNNING redoes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.errors import StoreError
+from harness.search.quiet import told
+
+BATCH = "harness.batch"
+RUN_ID = "harness.run_id"
+STATE = "harness.state"
+ERROR = "harness.error"
+RUNG = "completed_rung_"  # what successive halving keeps of a trial
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """The trials that were asked together: the number of the first, and how many."""
+
+    first: int
+    size: int
+
+    @property
+    def numbers(self) -> range:
+        """The trials' numbers."""
+        return range(self.first, self.first + self.size)
+
+
+class StudyLog:
+    """One study of a storage; ``url`` is an SQLAlchemy URL as Optuna takes it.
+
+    Raises StoreError where the database cannot be opened, read or written.
+    """
+
+    def __init__(
+        self, storage: optuna.storages.RDBStorage, where: str, study: optuna.Study
+    ) -> None:
+        self.where, self.study, self.name = where, study, study.study_name
+        self._storage = storage
+        self._id = storage.get_study_id_from_name(self.name)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        name: str,
+        directions: Sequence[str],
+        metrics: Sequence[str],
+        attrs: Mapping[str, str],
+    ) -> StudyLog:
+        """The study of that name, made where it is not there; ``attrs`` describe it to people."""
+        where = _shown(url)
+        with told(where, "open the study"):
+            storage = _open(url, where)
+            study = optuna.create_study(
+                study_name=name,
+                storage=storage,
+                directions=[StudyDirection[way.upper()] for way in directions],
+                load_if_exists=True,
+            )
+            known = study.user_attrs
+            for key, value in attrs.items():
+                if known.get(key) != value:
+                    study.set_user_attr(key, value)
+            if study.metric_names is None:
+                study.set_metric_names(list(metrics))
+            return cls(storage, where, study)
+
+    @classmethod
+    def existing(cls, url: str, name: str) -> StudyLog | None:
+        """The study of that name where there is one; nothing is made."""
+        where, database = _shown(url), _sqlite_file(url)
+        if database is not None and not database.exists():
+            return None
+        with told(where, "open the study"):
+            storage = _open(url, where)
+            try:
+                return cls(storage, where, optuna.load_study(study_name=name, storage=storage))
+            except KeyError:
+                storage.engine.dispose()
+                return None
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials by number."""
+        with told(self.where, "read the trials"):
+            found = self._storage.get_all_trials(self._id)
+        return sorted(found, key=lambda trial: trial.number)
+
+    def begin(self, trials: Sequence[optuna.Trial], asked: Asked) -> list[int]:
+        """Log trials of a study in memory as RUNNING, in order; their ids here."""
+        ids = []
+        with told(self.where, "log the trials"):
+            for trial in trials:
+                template = FrozenTrial(
+                    number=-1,
+                    trial_id=-1,
+                    state=TrialState.RUNNING,
+                    value=None,
+                    datetime_start=datetime.datetime.now(),
+                    datetime_complete=None,
+                    params=dict(trial.params),
+                    distributions=dict(trial.distributions),
+                    user_attrs={BATCH: f"{asked.first}+{asked.size}"},
+                    system_attrs={},
+                    intermediate_values={},
+                )
+                ids.append(self._storage.create_new_trial(self._id, template_trial=template))
+        return ids
+
+    def report(self, trial_id: int, step: int, value: float) -> None:
+        """Log what a trial reported at a step."""
+        with told(self.where, "log a report"):
+            self._storage.set_trial_intermediate_value(trial_id, step, value)
+
+    def finish(self, trial_id: int, trial: FrozenTrial, attrs: Mapping[str, str]) -> None:
+        """Log how a trial of the study in memory ended; ``attrs`` are the user's."""
+        with told(self.where, "log the end of a trial"):
+            for key, value in attrs.items():
+                self._storage.set_trial_user_attr(trial_id, key, value)
+            for key, value in trial.system_attrs.items():
+                if key.startswith(RUNG):
+                    self._storage.set_trial_system_attr(trial_id, key, value)
+            self._storage.set_trial_state_values(trial_id, trial.state, trial.values)
+
+    def give_up(self, trial: FrozenTrial) -> None:
+        """Fail an unfinished trial that another program left."""
+        with told(self.where, "fail a trial"):
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+
+def asked_with(trial: FrozenTrial) -> Asked | None:
+    """The batch that a trial was asked in; None for a trial that we did not ask."""
+    first, _, size = str(trial.user_attrs.get(BATCH, "")).partition("+")
+    return Asked(int(first), int(size)) if first.isdecimal() and size.isdecimal() else None
+
+
+def storage_url(state_dir: Path, url: str | None) -> str:
+    """The storage of a search: what it says, else the file beside the runs."""
+    return url or f"sqlite:///{state_dir / 'optuna.db'}"
+
+
+def definition(config: Mapping[str, Any]) -> str:
+    """A JSON text of what makes a search what it is, for its digest and for people."""
+    return json.dumps(config, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _open(url: str, where: str) -> optuna.storages.RDBStorage:
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise StoreError(
+            f"{where}: is no storage for a study; write sqlite:///PATH or another SQLAlchemy URL"
+        ) from error
+    sqlite = parsed.get_backend_name() == "sqlite"
+    database = _sqlite_file(url)
+    if database is not None:
+        database.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        storage = optuna.storages.RDBStorage(
+            url, engine_kwargs={"connect_args": {"timeout": 30}} if sqlite else None
+        )
+    except (RuntimeError, ImportError) as error:  # another schema; a driver that is not installed
+        raise StoreError(f"{where}: cannot open the study: {error}") from error
+    if sqlite:
+        sqlalchemy.event.listen(storage.engine, "connect", _pragmas)
+        storage.engine.dispose()  # connections from before the listener
+    return storage
+
+
+def _sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite URL; None for other databases, and for text that is no URL."""
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        return None
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)
+
+
+def _pragmas(connection: Any, _record: object) -> None:
+    """A commit is then a write to the log without waiting for the disk: 1 ms for 10."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _shown(url: str) -> str:
+    try:
+        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return url
