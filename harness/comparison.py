@@ -73,6 +73,7 @@ def comparison(
             for run in planned
             if run.stored is not None
         ]
+        runs += _searches(find_runs(store), sweep.name)
     if not runs:
         raise NothingMatched("none of the runs is in the store yet: run `harness run FILE` first")
     curve_of = _curves(store)
@@ -91,7 +92,8 @@ def _check_metric(metric: str, at: Sequence[int]) -> None:
 
 
 def _all_runs(records: Sequence[StoredRun]) -> list[ComparedRun]:
-    """Every run that is not superseded, under its own name, and each group of seeds whole.
+    """Every run that is not superseded, under its own name, each group of seeds whole, and of each
+    search the best trial.
 
     A group's parent lists its members: a seed that another name trained first belongs to the group
     and stands in a row of its own too. Sweeps of one store may use a name twice, and so does a run
@@ -108,8 +110,23 @@ def _all_runs(records: Sequence[StoredRun]) -> list[ComparedRun]:
                 for run in members
             ]
             grouped |= {r.run_id for r in members if _is_under(r, parent)}
-    alone = [run for run in runs.values() if run.run_id not in grouped]
-    return compared + [ComparedRun(run.name, run.experiment, run, row=run.run_id) for run in alone]
+    alone = [
+        run for run in runs.values() if run.run_id not in grouped and keys.TRIAL not in run.tags
+    ]
+    compared += [ComparedRun(run.name, run.experiment, run, row=run.run_id) for run in alone]
+    return compared + _searches(records)
+
+
+def _searches(records: Sequence[StoredRun], sweep: str | None = None) -> list[ComparedRun]:
+    """A row for each search, of the store or of one sweep: its best trial's run."""
+    runs = {record.run_id: record for record in records}
+    return [
+        ComparedRun(f"{parent.name} (best)", parent.experiment, best, row=parent.run_id)
+        for parent in records
+        if parent.kind == "search" and parent.superseded_by is None
+        if sweep is None or parent.sweep == sweep
+        if (best := runs.get(parent.tags.get(keys.BEST_RUN, ""))) is not None
+    ]
 
 
 def _is_under(run: StoredRun, parent: StoredRun) -> bool:

@@ -192,7 +192,7 @@ def test_a_sweep_refuses_a_store_that_another_holds(project):
     assert run({"a": {}}).exit_code == 0
 
 
-def test_searches_are_named_and_not_run(project):
+def test_searches_are_run_with_the_experiments_or_alone(project):
     search = {
         "metric": "train/loss",
         "direction": "minimize",
@@ -203,6 +203,10 @@ def test_searches_are_named_and_not_run(project):
     }
     path = write_sweep(project / "sweep.yaml", {"a": {}})
     path.write_text(json.dumps({**json.loads(path.read_text()), "searches": {"lr": search}}))
-    assert run_sweep(load_sweep(path)).searches == ("lr",)
+    both = run_sweep(load_sweep(path))
+    assert [run.planned.name for run in both.runs] == ["a"]
+    assert [(s.name, len(s.trials), s.num_new) for s in both.searches] == [("lr", 3, 3)]
     alone = run_sweep(load_sweep(path), only=["lr"])
-    assert (alone.runs, alone.searches, alone.exit_code) == ((), ("lr",), 0)
+    assert (alone.runs, alone.exit_code) == ((), 0)
+    assert [(s.name, len(s.trials), s.num_new) for s in alone.searches] == [("lr", 3, 0)]
+    assert alone.searches[0].trials == both.searches[0].trials

@@ -132,8 +132,8 @@ def _last_line(result: SweepResult) -> str:
     if result.searches:
         trials = sum(len(search.trials) for search in result.searches)
         new = sum(search.num_new for search in result.searches)
-        number = counted(len(result.searches), "search").replace("searchs", "searches")
-        parts.append(f"{number}: {counted(trials, 'trial')}, {new:,} new.")
+        noun = "search" if len(result.searches) == 1 else "searches"
+        parts.append(f"{len(result.searches)} {noun}: {counted(trials, 'trial')}, {new:,} new.")
     claims = [claim for _, claim in _named_claims(result) + _search_claims(result)]
     held = sum(1 for claim in claims if claim.holds)
     undecided = sum(1 for claim in claims if claim.holds is None)

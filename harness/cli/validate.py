@@ -22,6 +22,7 @@ def validate(
 
         sweep = load_sweep(file, overrides=set_ or (), max_runs=max_runs)
         num_claims = sum(_num_claims(experiment) for experiment in sweep.experiments)
+        num_claims += sum(len(search.config.expect) for search in sweep.searches)
         counts = {
             "experiments": len(sweep.experiments),
             "runs": len(sweep.runs),

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.search.plots import write_plots
 from harness.search.result import STATES, SearchResult
 from harness.search.study_log import StudyLog
 from harness.spec.names import compact
@@ -93,17 +92,18 @@ class SearchRecord:
         self.recorder.add_points(self.run_id, BEST_VALUE, best_so_far(result))
         self.recorder.add_points(self.run_id, keys.TRAIN_LOSS, sorted(curve.items()))
         self.recorder.add_params(self.run_id, _best_params(result))
+        from harness.search.plots import write_plots  # plotly and matplotlib take half a second
+
         with tempfile.TemporaryDirectory() as folder:
             title = f"{self.sweep_name}: {self.search.name}"
             if write_plots(log.study, Path(folder), title):
                 self.recorder.add_folder(self.run_id, Path(folder), PLOTS)
-        counts = {f"search/{state}": float(result.states.get(state, 0)) for state in STATES}
+        counts = {f"trials.{state}": str(result.states.get(state, 0)) for state in STATES}
+        self.recorder.add_params(self.run_id, counts)
         tags = {keys.NUM_TRIALS: str(len(result.trials))}
         if result.best is not None and result.best.run_id is not None:
             tags[keys.BEST_RUN] = result.best.run_id
-        self.recorder.end(
-            self.run_id, Outcome("finished", counts, step=len(result.trials), tags=tags)
-        )
+        self.recorder.end(self.run_id, Outcome("finished", tags=tags))
         for run in trials:
             if run.tags.get(keys.PARENT_RUN_ID) != self.run_id:
                 self.recorder.set_tag(run.run_id, keys.PARENT_RUN_ID, self.run_id)

@@ -124,7 +124,13 @@ def _view_state(differing_params: Sequence[str]) -> dict[str, object]:
     loss = f"metrics.`{keys.TRAIN_LOSS}`"
     params = [f"params.`{name}`" for name in differing_params[:MAX_VIEW_PARAMS]]
     tags = [f"tags.`{key}`" for key in (keys.EXPERIMENT, keys.STATE, keys.EXPECT)]
-    return {"selectedColumns": [loss, *tags, *params], "orderByKey": loss, "orderByAsc": True}
+    return {
+        "selectedColumns": [loss, *tags, *params],
+        "orderByKey": loss,
+        "orderByAsc": True,
+        # A search stands in the list once: sorted by loss, MLflow does not fold children.
+        "searchFilter": f"tags.`{keys.TRIAL}` IS NULL",
+    }
 
 
 def _state_of(view: str | None) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sweep_files import write_sweep
 
-from harness import executors, jobs, sweep
+from harness import call, executors, jobs
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.read import history
@@ -27,7 +27,7 @@ def cheap_processes(monkeypatch):
 
     monkeypatch.setattr(jobs, "JOB_S", 1e-9)
     monkeypatch.setattr(jobs, "available_cores", lambda: 2)
-    monkeypatch.setattr(sweep, "executor_for", executor_for)
+    monkeypatch.setattr(call, "executor_for", executor_for)
     return made
 
 

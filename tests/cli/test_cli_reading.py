@@ -128,13 +128,15 @@ def test_compare_ranks_the_runs_of_a_file(harness, chapter):
     head, *rows = (line.rstrip() for line in result.stdout.splitlines())
     assert head.startswith("name")
     assert all(text in head for text in ("final", "step 50", "step 100", "optimizer.lr"))
-    assert len(rows) == 7
-    assert rows[0].startswith("batch-size/batch_size=16")
+    assert len(rows) == 9
+    assert rows[0].startswith("adamw-lr (best)")
+    assert rows[1].startswith("sgd-lr (best)")
+    assert rows[2].startswith("batch-size/batch_size=16")
     assert rows[-1].startswith("lr-1")
     told = json.loads(harness("compare", "experiments.yaml", "--at", 50, "--json").stdout)
     assert set(told) == {"rows"}
     rows = {row["name"]: row for row in told["rows"]}
-    assert len(rows) == 7
+    assert len(rows) == 9
     assert rows["adamw"]["step 50"] == pytest.approx(0.3453, abs=5e-5)
     assert rows["adamw"]["low"] is None
     assert rows["sgd"]["optimizer.name"] == "sgd"
@@ -142,7 +144,7 @@ def test_compare_ranks_the_runs_of_a_file(harness, chapter):
 
 def test_compare_without_a_file_is_about_the_whole_store(harness, chapter):
     rows = json.loads(harness("compare", "--json").stdout)["rows"]
-    assert len(rows) == 7
+    assert len(rows) == 9  # of a search its best trial
     metric = ["--metric", "eval/next_token_accuracy"]
     ranked = json.loads(harness("compare", "--json", *metric).stdout)["rows"]
     assert ranked[0]["final"] == 1.0
@@ -155,7 +157,7 @@ def test_compare_writes_what_it_is_asked_for_and_says_what_is_missing(harness, c
     result = harness("compare", "experiments.yaml", *flags)
     assert result.exit_code == 0
     with out[0].open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 7
+        assert len(list(csv.DictReader(file))) == 9
     assert out[1].read_bytes().startswith(b"\x89PNG")
     page = out[2].read_text()
     assert "<svg" in page

@@ -195,7 +195,7 @@ def test_set_only_force_and_jobs_reach_the_sweep(harness, project):
     assert forced["runs"][0]["final_loss"] == first["runs"][0]["final_loss"]
 
 
-def test_declared_searches_are_named_and_do_not_count(harness, project):
+def test_searches_are_run_and_told_in_the_summary(harness, project):
     path = write(a={})
     search = {
         "extends": "a",
@@ -207,5 +207,6 @@ def test_declared_searches_are_named_and_do_not_count(harness, project):
     }
     path.write_text(json.dumps({**json.loads(path.read_text()), "searches": {"lr": search}}))
     result = harness("run", path)
-    assert "searches: not run (1 declared)" in result.stdout
+    assert "lr: 2 of 2 trials; 2 finished; best " in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 run: 1 trained. 1 search: 2 trials, 2 new."
     assert result.exit_code == 0

@@ -106,6 +106,7 @@ def test_the_view_shows_loss_state_claims_and_what_differs_sorted_by_loss(store)
         ],
         "orderByKey": "metrics.`train/loss`",
         "orderByAsc": True,
+        "searchFilter": "tags.`harness.trial` IS NULL",
     }
 
 
