@@ -48,7 +48,11 @@ def identity(context: Context, search: Search) -> dict[str, Any]:
             exclude={"n_trials", "timeout_s", "storage", "expect", "space", "constraints"},
         ),
         "space": [
-            (p.name, p.values.model_dump(mode="json"), sorted(p.conditions.items()))
+            (
+                p.name,
+                p.values.model_dump(mode="json", exclude={"when"}),
+                sorted(p.conditions.items()),
+            )
             for p in config.space.parameters
         ],
         "constraints": [str(constraint) for constraint in config.constraints],
