@@ -29,11 +29,11 @@ def measure(_rounds: int) -> list[Figure]:
 
 def resident_mb() -> tuple[float, float]:
     """The resident memory of this process at both steps of the chapter's run, made longer."""
-    from harness.schedule import Unobserved
+    from harness.observer import Observer
     from harness.spec.load import load_sweep
     from harness.sweep import run_sweep
 
-    class Watch(Unobserved):
+    class Watch(Observer):
         def __init__(self) -> None:
             self.readings: list[float] = []
 

@@ -28,8 +28,9 @@ from rounds import interleaved, spread_of
 
 from harness.executors.in_process import InProcess
 from harness.gpt.batch import get_batch
+from harness.observer import Observer, RunOutcome
 from harness.planning import Corpora, plan_runs
-from harness.schedule import RunOutcome, Schedule, Unobserved
+from harness.schedule import Schedule
 from harness.spec.load import load_sweep
 from harness.stacks import form_stacks
 from harness.tracking.environment import environment_tags
@@ -84,7 +85,7 @@ def recorded(directory: Path) -> Callable[[], RunOutcome]:
     planned = plan_runs(sweep, runs, [], Corpora(None, write=False))
 
     def train() -> RunOutcome:
-        schedule = Schedule(sweep.name, recorder, store.state_dir, Unobserved())
+        schedule = Schedule(sweep.name, recorder, store.state_dir, Observer())
         outcome = schedule.execute(form_stacks(planned), InProcess())[RUN]
         assert outcome.state == "finished", outcome.message
         return outcome

@@ -46,9 +46,12 @@ class Call:
         self._searches: tuple[SearchResult, ...] = ()
         self.corpora = Corpora(store.state_dir / ".cache" / "corpora", write=True)
 
-    def plan(self, *, force: bool) -> None:
-        """Decide what is to be done for the selected runs, and find the others' records."""
-        runs = selected_runs(self.sweep, self.only)
+    def plan(self, *, force: bool, experiments: bool) -> None:
+        """Decide what is to be done for the selected runs, and find the others' records.
+
+        Without ``experiments`` no run is selected.
+        """
+        runs = selected_runs(self.sweep, self.only) if experiments else []
         chosen = {run.name for run in runs}
         rest = [run for run in self.sweep.runs if run.name not in chosen]
         version = importlib.metadata.version("torch")
@@ -95,9 +98,8 @@ class Call:
         """Aliases, groups, claims and the view; then the result."""
         for run in self.planned:
             self._share(run)
-        if self.planned:
-            self._record_groups()
-        claims = self._check_claims() if self.planned else {}
+        self._record_groups()
+        claims = self._check_claims()
         results = tuple(self._result(run, claims.get(run.name, ())) for run in self.planned)
         self._tag_claims(results)
         set_view(self.store, self.experiment_id, self._differing())
@@ -124,10 +126,7 @@ class Call:
     def _share(self, run: PlannedRun) -> None:
         """List a run's name with the record that it shares, unless the record bears it."""
         record = self._record(run)
-        if record is None:
-            return
-        names = {(alias.sweep, alias.run) for alias in record.aliases}
-        if not self._is_own(run, record) and (self.sweep.name, run.name) not in names:
+        if record is not None and not record.bears(self.sweep.name, run.name):
             self.recorder.add_alias(record.run_id, self.sweep.name, run.name)
             self._records[record.run_id] = get_run(self.store, record.run_id)
 

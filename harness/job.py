@@ -1,78 +1,182 @@
-"""One unit of work: a stack of runs in; losses, staged checkpoints and ends out.
+"""One unit of work: runs in; losses, staged checkpoints and ends out.
 
 A job runs in this process or in a worker and touches neither MLflow nor Optuna. It says what
 happens through `emit`, run by run: losses as they come, checkpoints that it has written to the
 run's staging folder, and last how the run ended. Whoever receives these events records them.
-Engines that train one run at a time are given the runs of the stack one after another, and a run
-that fails leaves the others alone; the stacked engine trains them together.
+
+Engines that train one run at a time are given the runs one after another, and a run that fails
+leaves the others alone; the stacked engine trains its runs together. Where a job has rungs, all
+wait at each of them, and those that stay go on from memory, to the same bits as a run that never
+waited: each has a state of its own, and of the process's one random stream, which dropout draws
+from, each keeps its place.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from harness.executors.base import Failure
-from harness.job_events import Emit, Ended, Job, JobResult, JobRun, Said
+from harness.job_events import Emit, Ended, Job, JobResult, JobRun, Reached, Said
 from harness.spec.records import LossRecord
 from harness.watch import Watch
 
+if TYPE_CHECKING:
+    import torch
+
+    from harness.train.stacked.run import StackedRun
+    from harness.train.state import TrainingState
+
 
 def run_job(job: Job, emit: Emit) -> None:
-    """Train the runs of a stack to their ends; each is told by an `Ended`.
+    """Train the runs of a job to their ends; each is told by an `Ended`.
 
     torch is imported in here: the parent of worker processes, and a sweep in which everything is
     done, never need it, and it takes some two seconds.
     """
-    if job.runs[0].config.engine == "stacked":
-        _train_together(job.runs, emit)
-        return
-    for position, run in enumerate(job.runs):
-        try:
-            result: JobResult | Failure = _train_alone(position, run, emit)
-        except Exception as error:  # noqa: BLE001 - one run's failure is not the others'
-            result = Failure.of(error)
-        emit(Ended(position, result))
+    trainers = _trainers(job.runs, emit)
+    last = max(run.config.train.steps for run in job.runs)
+    for until in (*(rung for rung in job.rungs if rung < last), last):
+        for trainer in trainers:
+            try:
+                trainer.advance(until)
+            except Exception as error:  # noqa: BLE001 - what fails one trainer is not the others'
+                for position in sorted(trainer.live):
+                    trainer.end(position, Failure.of(error))
+        if until == last or not any(trainer.live for trainer in trainers):
+            return
+        stopped = set(emit(Reached(until)))
+        for trainer in trainers:
+            for position in sorted(stopped & trainer.live):
+                trainer.end(position, trainer.watches[position].pruned())
 
 
-def _train_alone(position: int, run: JobRun, emit: Emit) -> JobResult:
-    from harness.train.engines import ENGINES
-    from harness.train.resume import checkpoint_of
-    from harness.train.state import start
-
-    state = start(run.config, run.corpus)
-    watch = Watch(position, run, lambda: checkpoint_of(state, run.fingerprint), emit)
-    ENGINES[run.config.engine](state, watch.on_steps)
-    return watch.result()
-
-
-def _train_together(runs: Sequence[JobRun], emit: Emit) -> None:
-    """Train all runs in lock-step; each ends at its own last step, and what fails fails all."""
-    from harness.train.stacked.checkpoints import Checkpoints
-    from harness.train.stacked.driver import train
-    from harness.train.stacked.run import start_runs
-    from harness.train.state import prepare_process
-
-    threads = runs[0].config.train.threads
-    prepare_process(runs[0].config)
-    stacked = start_runs((run.config, run.corpus) for run in runs)
-    checkpoints = Checkpoints()
-    watches = [
-        Watch(i, run, functools.partial(checkpoints.of, stacked[i], run.fingerprint), emit)
-        for i, run in enumerate(runs)
+def _trainers(runs: Sequence[JobRun], emit: Emit) -> list[_Trainer]:
+    stacked = {i: run for i, run in enumerate(runs) if run.config.engine == "stacked"}
+    trainers: list[_Trainer] = [
+        _Alone(i, run, emit) for i, run in enumerate(runs) if i not in stacked
     ]
-
-    def on_steps(records: Sequence[LossRecord]) -> Collection[int]:
-        stopped: set[int] = set()
-        for record in records:
-            watch = watches[record.run]
-            stopped |= set(watch.on_steps([record]))
-            if watch.is_over:
-                emit(Ended(record.run, watch.result()))
-        return stopped
-
-    train(stacked, on_steps, threads=threads, say=lambda text: _say(emit, text))
+    return [*trainers, _Together(stacked, emit)] if stacked else trainers
 
 
-def _say(emit: Emit, text: str) -> None:
-    emit(Said(text))
+class _Trainer:
+    """Trains some of the runs; `live` are the positions of those that have not ended."""
+
+    def __init__(self, positions: Iterable[int], emit: Emit) -> None:
+        self.live, self.emit = set(positions), emit
+        self.watches: dict[int, Watch] = {}  # of those that have begun
+
+    def advance(self, until: int) -> None:
+        """Train every live run to step ``until``, or to its end where that is before."""
+        raise NotImplementedError
+
+    def end(self, position: int, result: JobResult | Failure) -> None:
+        """Tell the end of a run, and let go of what it needed."""
+        self.live.discard(position)
+        self.watches.pop(position, None)
+        self.emit(Ended(position, result))
+
+
+class _Alone(_Trainer):
+    """A run of an engine that trains one at a time."""
+
+    def __init__(self, position: int, run: JobRun, emit: Emit) -> None:
+        super().__init__([position], emit)
+        self.position, self.run = position, run
+        self._state: TrainingState | None = None
+        self._streams: Mapping[str, torch.Tensor] | None = None
+
+    def advance(self, until: int) -> None:
+        """See `_Trainer`."""
+        if not self.live:
+            return
+        if self._state is None:
+            self._state = self._begin()
+        watch = self.watches[self.position]
+        if watch.step < until:
+            self._train(self._state, watch, until)
+        if watch.is_over:
+            self.end(self.position, watch.result())
+        else:
+            watch.flush()
+
+    def end(self, position: int, result: JobResult | Failure) -> None:
+        """See `_Trainer`."""
+        self._state = None
+        super().end(position, result)
+
+    def _begin(self) -> TrainingState:
+        from harness.train.resume import checkpoint_of
+        from harness.train.state import start
+
+        state = start(self.run.config, self.run.corpus)
+        made = functools.partial(checkpoint_of, state, self.run.fingerprint)
+        self.watches[self.position] = Watch(self.position, self.run, made, self.emit)
+        return state
+
+    def _train(self, state: TrainingState, watch: Watch, until: int) -> None:
+        """The process's random streams go on where this run left them, whoever drew since."""
+        from harness.gpt.seed import random_streams, set_random_streams
+        from harness.train.engines import ENGINES
+
+        def on_steps(records: Sequence[LossRecord]) -> Collection[int]:
+            stopped = watch.on_steps(records)
+            return {0} if watch.step >= until else stopped
+
+        if self._streams is not None:
+            set_random_streams(self._streams, state.device)
+        ENGINES[self.run.config.engine](state, on_steps)
+        self._streams = random_streams(state.device)
+
+
+class _Together(_Trainer):
+    """Runs of the stacked engine, of any shapes, in lock-step; what fails fails all of them."""
+
+    def __init__(self, runs: Mapping[int, JobRun], emit: Emit) -> None:
+        super().__init__(runs, emit)
+        self.runs = runs
+        self._stacked: dict[int, StackedRun] = {}
+
+    def advance(self, until: int) -> None:
+        """See `_Trainer`."""
+        from harness.train.stacked.driver import train
+
+        if not self.live:
+            return
+        if not self._stacked:
+            self._begin()
+        going = sorted(self.live)
+        watches = [self.watches[position] for position in going]
+
+        def on_steps(records: Sequence[LossRecord]) -> Collection[int]:
+            stopped: set[int] = set()
+            for record in records:
+                watch = watches[record.run]
+                stopped |= set(watch.on_steps([record]))
+                if watch.is_over:
+                    self.end(watch.position, watch.result())
+            return stopped
+
+        threads = max(self.runs[position].config.train.threads for position in going)
+        stacked = [self._stacked[position] for position in going]
+        train(stacked, on_steps, threads=threads, until=until, say=self._say)
+        for position in sorted(self.live):
+            self.watches[position].flush()
+
+    def _say(self, text: str) -> None:
+        self.emit(Said(text))
+
+    def _begin(self) -> None:
+        from harness.train.stacked.checkpoints import Checkpoints
+        from harness.train.stacked.run import start_runs
+        from harness.train.state import prepare_process
+
+        runs = list(self.runs.values())
+        prepare_process(runs[0].config)
+        stacked = start_runs((run.config, run.corpus) for run in runs)
+        checkpoints = Checkpoints()
+        for (position, run), trained in zip(self.runs.items(), stacked, strict=True):
+            made = functools.partial(checkpoints.of, trained, run.fingerprint)
+            self._stacked[position] = trained
+            self.watches[position] = Watch(position, run, made, self.emit)

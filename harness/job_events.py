@@ -25,21 +25,14 @@ class JobRun:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """The runs that are trained together; events name a run by its position here."""
-
-    runs: tuple[JobRun, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class TrialJob:
-    """The trials of a search that are asked together; events name one by its position here.
+    """The runs that are trained together; events name a run by its position here.
 
     All are trained to the next of ``rungs`` (steps, ascending) before any goes on: then `Reached`
     is emitted, and the answer says which stop there.
     """
 
     runs: tuple[JobRun, ...]
-    rungs: tuple[int, ...]
+    rungs: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +86,7 @@ class Said:
 
 @dataclasses.dataclass(frozen=True)
 class Reached:
-    """Every trial that still trains is at this step; the answer is those that are pruned here."""
+    """Every run that still trains is at this step; the answer is those that stop here."""
 
     step: int
 

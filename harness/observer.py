@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from harness.planning import PlannedRun
 from harness.tracking import keys
@@ -21,8 +20,18 @@ class SearchProgress:
     best: str
 
 
-class Observer(Protocol):
-    """Who wants to see a sweep as it goes: a terminal, a log, a test."""
+@dataclasses.dataclass(frozen=True)
+class RunOutcome:
+    """How a run that was trained ended; ``message`` says why where it did not finish."""
+
+    run_id: str
+    state: keys.EndState
+    message: str = ""
+    seconds: float | None = None
+
+
+class Observer:
+    """Who wants to see a sweep as it goes: a terminal, a log, a test. This one looks away."""
 
     def on_plan(self, runs: Sequence[PlannedRun]) -> None:
         """All runs of the call, before the first is trained."""
@@ -41,35 +50,3 @@ class Observer(Protocol):
 
     def on_note(self, text: str) -> None:
         """Something the user should know that is not an error."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RunOutcome:
-    """How a run that was trained ended; ``message`` says why where it did not finish."""
-
-    run_id: str
-    state: keys.EndState
-    message: str = ""
-    seconds: float | None = None
-
-
-class Unobserved:
-    """An `Observer` that looks away."""
-
-    def on_plan(self, runs: Sequence[PlannedRun]) -> None:
-        """See `Observer`."""
-
-    def on_start(self, run: PlannedRun) -> None:
-        """See `Observer`."""
-
-    def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
-        """See `Observer`."""
-
-    def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
-        """See `Observer`."""
-
-    def on_search(self, progress: SearchProgress) -> None:
-        """See `Observer`."""
-
-    def on_note(self, text: str) -> None:
-        """See `Observer`."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.spec.fingerprint import fingerprint, group_fingerprint
-from harness.spec.names import selects, trial_name
+from harness.spec.names import selects, selects_search
 from harness.spec.sweep_file import DeclaredRun, Search, Sweep
 from harness.text.corpora import Corpus, encode
 from harness.tracking import keys
@@ -73,15 +73,8 @@ def selected_runs(sweep: Sweep, only: Sequence[str]) -> list[DeclaredRun]:
 
 
 def selected_searches(sweep: Sweep, only: Sequence[str]) -> list[Search]:
-    """The searches whose own name, or the name of whose trials, one of the globs matches."""
-    return [
-        search
-        for search in sweep.searches
-        if not only
-        or selects(only, search.name)
-        or selects(only, trial_name(search.name, 0))
-        or any(pattern.startswith(trial_name(search.name, 0)[:-1]) for pattern in only)
-    ]
+    """The searches that one of the globs matches, or a trial of which it could; all without."""
+    return [s for s in sweep.searches if not only or selects_search(only, s.name)]
 
 
 class Corpora:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import shorten
@@ -26,7 +26,6 @@ from harness.job_events import (
     Said,
     StagedCheckpoint,
     Steps,
-    TrialJob,
     checkpoint_name,
 )
 from harness.observer import Observer, RunOutcome
@@ -50,11 +49,11 @@ class _Running:
 class Schedule:
     """Trains planned runs on an executor and records them; the executor's callbacks.
 
-    Who trains trials derives from it: `function` and `job` say what is run, `record_of` what is
-    recorded of a run before it begins, `hear` hears losses, and `reached` answers at rungs.
+    Who trains trials derives from it: the runs wait at `rungs`, where `reached` says which stop;
+    `record_of` is what is recorded of a run that begins, and `hear` hears losses.
     """
 
-    function: Callable[..., object] = staticmethod(run_job)
+    rungs: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -80,16 +79,12 @@ class Schedule:
         """Train the stacks; the outcomes by run name. What a signal cuts off becomes killed."""
         self._stacks = list(stacks)
         try:
-            executor.run(self.function, range(len(self._stacks)), self)
+            executor.run(run_job, range(len(self._stacks)), self)
         finally:
             with shielded():
                 for place in list(self._running):
                     self._end(place, "killed", "stopped before its end")
         return self.outcomes
-
-    def job(self, runs: tuple[JobRun, ...]) -> Job | TrialJob:
-        """What the runs of a stack are to the function that trains them."""
-        return Job(runs)
 
     def record_of(self, planned: PlannedRun) -> RunToRecord:
         """A planned run as it is recorded."""
@@ -103,14 +98,13 @@ class Schedule:
         """The runs of the stack that stop at a rung, by their places in it."""
         raise AssertionError(f"no run waits at step {step}")
 
-    def prepare(self, index: int) -> Job | TrialJob:
+    def prepare(self, index: int) -> Job:
         """Begins or resumes the record of each run of a stack, and makes their job."""
-        return self.job(
-            tuple(
-                self._start((index, position), planned)
-                for position, planned in enumerate(self._stacks[index])
-            )
+        runs = tuple(
+            self._start((index, position), planned)
+            for position, planned in enumerate(self._stacks[index])
         )
+        return Job(runs, self.rungs)
 
     def on_event(self, index: int, event: JobEvent) -> Collection[int]:
         """Records losses, publishes checkpoints, ends runs; answers who stops at a rung."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.call import Call
 from harness.errors import NothingMatched, StoreMissing
 from harness.interrupts import installed
-from harness.observer import Observer, Unobserved
+from harness.observer import Observer
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
 from harness.results import SweepResult
 from harness.spec.sweep_file import Sweep
@@ -87,15 +87,14 @@ def run_sweep(
     """
     only = _globs(only)
     _check_selection(sweep, only)
-    observer = observer or Unobserved()
+    observer = observer or Observer()
     store = open_store(tracking_uri)
     if store.note:
         observer.on_note(store.note)
     with hold(store.state_dir, store.uri, wait=wait), installed():
         call = Call(sweep, store, only, observer)
-        if experiments:
-            call.plan(force=force)
-            call.train(jobs, fail_fast=fail_fast)
+        call.plan(force=force, experiments=experiments)
+        call.train(jobs, fail_fast=fail_fast)
         if not (fail_fast and call.has_failed):
             call.search()
         return call.finish()

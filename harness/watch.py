@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.job_events import (
     Emit,
@@ -81,27 +81,34 @@ class Watch:
 
     def result(self) -> JobResult:
         """How the run ended; a finished one leaves its final checkpoint and is evaluated."""
-        from harness.train.state import deterministic
-
         seconds = time.perf_counter() - self.began
         self.flush()
-        reproducible = deterministic(self.run.config)
         if self.diverged_at is not None:
             step, loss = self.diverged_at
-            return JobResult("diverged", step, {}, seconds, reproducible, loss)
+            return self._result("diverged", seconds, step, loss)
         checkpoint = self.checkpoint_of()
         self._save(checkpoint)
         metrics = _final_metrics(checkpoint.model, self.run, self.last_loss)
-        return JobResult("finished", self.step, metrics, seconds, reproducible, self.last_loss)
+        return self._result("finished", seconds, self.step, self.last_loss, metrics)
 
     def pruned(self) -> JobResult:
-        """The end of a run that is stopped where it is: what it learnt is not kept."""
-        from harness.train.state import deterministic
-
+        """The end of a run that is stopped where it is: its weights are not kept."""
         self.flush()
         seconds = time.perf_counter() - self.began
+        return self._result("pruned", seconds, self.step, self.last_loss)
+
+    def _result(
+        self,
+        state: Literal["finished", "diverged", "pruned"],
+        seconds: float,
+        step: int,
+        loss: float,
+        metrics: dict[str, float] | None = None,
+    ) -> JobResult:
+        from harness.train.state import deterministic
+
         reproducible = deterministic(self.run.config)
-        return JobResult("pruned", self.step, {}, seconds, reproducible, self.last_loss)
+        return JobResult(state, step, metrics or {}, seconds, reproducible, loss)
 
     def _save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint, and emit it after its losses."""

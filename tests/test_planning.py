@@ -10,7 +10,7 @@ from sweep_files import write_sweep
 
 from harness.errors import NothingMatched
 from harness.interrupts import Interrupted
-from harness.observer import Unobserved
+from harness.observer import Observer
 from harness.results import SweepResult
 from harness.spec.load import load_sweep
 from harness.sweep import plan_sweep, run_sweep
@@ -39,7 +39,7 @@ def records(**wanted: str) -> list[StoredRun]:
     return [r for r in found if all(getattr(r, key) == value for key, value in wanted.items())]
 
 
-class StopAt(Unobserved):
+class StopAt(Observer):
     """Stops the sweep as a signal would, when a run has begun."""
 
     def on_start(self, run):

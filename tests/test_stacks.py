@@ -11,7 +11,7 @@ from sweep_files import write_sweep
 from harness.errors import SweepFileError
 from harness.gpt.checkpoint import MODEL_FILE
 from harness.job_events import Said
-from harness.observer import Unobserved
+from harness.observer import Observer
 from harness.planning import Corpora, PlannedRun, plan_runs
 from harness.results import SweepResult
 from harness.schedule import Schedule
@@ -141,7 +141,7 @@ def test_what_the_stacked_engine_does_not_train_is_refused_at_its_line(tmp_path)
 def test_what_several_workers_say_is_passed_on_once(project):
     store = open_store()
 
-    class Listener(Unobserved):
+    class Listener(Observer):
         def __init__(self) -> None:
             self.notes: list[str] = []
 

@@ -11,7 +11,7 @@ from sweep_files import write_sweep
 
 from harness.errors import StoreInUse
 from harness.interrupts import Interrupted
-from harness.observer import Unobserved
+from harness.observer import Observer
 from harness.results import SweepResult
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
@@ -37,7 +37,7 @@ def curves(result: SweepResult) -> dict[str, dict[int, float]]:
     return {r.planned.name: history(store, str(r.run_id)) for r in result.runs}
 
 
-class Stop(Unobserved):
+class Stop(Observer):
     def on_start(self, run):
         raise Interrupted(2)
 

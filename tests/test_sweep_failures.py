@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sweep_files import write_sweep
 
-from harness.observer import Unobserved
+from harness.observer import Observer
 from harness.results import SweepResult
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
@@ -55,7 +55,7 @@ def test_a_run_that_fails_is_recorded_with_its_traceback_and_the_others_go_on(pr
 
 
 def test_the_next_call_tries_a_failed_run_again_and_forgets_the_error(project):
-    class Gone(Unobserved):
+    class Gone(Observer):
         """Takes the encoded corpus away after the plan, before the training."""
 
         def on_plan(self, runs):
@@ -124,7 +124,7 @@ def test_a_claim_on_a_run_that_diverged_does_not_hold(project):
 
 
 def test_a_record_that_cannot_be_written_ends_the_sweep_not_the_run(project):
-    class Full(Unobserved):
+    class Full(Observer):
         def on_losses(self, run, losses):
             raise OSError("no space left on device")
 

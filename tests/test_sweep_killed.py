@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from harness.cli.main import app
 from harness.errors import StoreInUse
 from harness.interrupts import Interrupted
-from harness.observer import Unobserved
+from harness.observer import Observer
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.read import StoredRun, checkpoints, find_runs, history
@@ -32,7 +32,7 @@ LONG = {
 DROPOUT = {"model": {"dropout": 0.2}}
 
 
-class Notes(Unobserved):
+class Notes(Observer):
     def __init__(self) -> None:
         self.texts: list[str] = []
 
@@ -142,7 +142,7 @@ def test_of_two_sweeps_at_once_the_second_refuses_or_waits(project):
     assert [run["reason"] for run in json.loads(waited.stdout)["runs"]] == ["finished"]
 
 
-class StopAtFour(Unobserved):
+class StopAtFour(Observer):
     def on_losses(self, run, losses):
         if losses[-1][0] >= 4:
             raise Interrupted(signal.SIGINT)

@@ -17,7 +17,7 @@ from rich.text import Text
 from harness.cli.clock import Clock
 from harness.cli.search_line import search_line
 from harness.errors import escape
-from harness.observer import RunOutcome, SearchProgress, Unobserved
+from harness.observer import Observer, RunOutcome, SearchProgress
 
 if TYPE_CHECKING:
     from harness.planning import PlannedRun
@@ -35,7 +35,7 @@ class _Row:
         self.run, self.step, self.loss, self.clock = run, 0, "", Clock()
 
 
-class LiveTable(Unobserved):
+class LiveTable(Observer):
     """Keeps the rows; rich draws `renderable` some times a second."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.cli.search_line import search_line
 from harness.cli.tables import counted
 from harness.errors import escape
-from harness.observer import Observer, RunOutcome, SearchProgress, Unobserved
+from harness.observer import Observer, RunOutcome, SearchProgress
 
 if TYPE_CHECKING:
     from harness.planning import PlannedRun
@@ -30,7 +30,7 @@ def progress_for(*, quiet: bool) -> Iterator[Observer]:
         yield Lines()
 
 
-class Notes(Unobserved):
+class Notes(Observer):
     """Says only what the user should know."""
 
     def on_note(self, text: str) -> None:
@@ -46,6 +46,8 @@ class Lines(Notes):
 
     def on_plan(self, runs: Sequence[PlannedRun]) -> None:
         """See `Observer`."""
+        if not runs:
+            return  # searches alone
         self.num_to_train = sum(1 for run in runs if run.is_trained)
         done = sum(1 for run in runs if run.is_done)
         print(

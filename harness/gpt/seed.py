@@ -1,8 +1,12 @@
-"""The tutorial's `set_seed`: one number that decides every random draw after it."""
+"""The process's random streams: the tutorial's `set_seed`, and where the streams are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
+
+TORCH, CUDA = "rng.torch", "rng.cuda"  # also their names in a checkpoint
 
 
 def set_seed(seed: int) -> None:
@@ -12,3 +16,18 @@ def set_seed(seed: int) -> None:
     True
     """
     torch.manual_seed(seed)
+
+
+def random_streams(device: torch.device) -> dict[str, torch.Tensor]:
+    """Where torch's global generators are, uint8: the CPU's, and that of a CUDA ``device``."""
+    streams = {TORCH: torch.get_rng_state()}
+    if device.type == "cuda":
+        streams[CUDA] = torch.cuda.get_rng_state(device)
+    return streams
+
+
+def set_random_streams(streams: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    """Put the global generators where `random_streams` found them."""
+    torch.set_rng_state(streams[TORCH])
+    if CUDA in streams:
+        torch.cuda.set_rng_state(streams[CUDA], device)

@@ -16,11 +16,10 @@ from typing import Any
 import torch
 
 from harness.errors import CheckpointError, shorten
+from harness.gpt.seed import CUDA, TORCH, random_streams, set_random_streams
 from harness.gpt.tensor_file import TensorFile, damaged, read, write
 
 BATCHES = "rng.batches"
-TORCH = "rng.torch"
-CUDA = "rng.cuda"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,9 +45,7 @@ class TrainingSnapshot:
         device: torch.device,
     ) -> TrainingSnapshot:
         """The state after update `step`: `batches` draws the batches, dropout runs on `device`."""
-        random = {BATCHES: batches.get_state(), TORCH: torch.get_rng_state()}
-        if device.type == "cuda":
-            random[CUDA] = torch.cuda.get_rng_state(device)
+        random = {BATCHES: batches.get_state(), **random_streams(device)}
         name = type(optimizer).__name__
         return cls(step, name, optimizer.state_dict(), random, torch.__version__)
 
@@ -74,9 +71,7 @@ class TrainingSnapshot:
         # A copy: the optimizer updates its state in place, and a snapshot may be restored twice.
         optimizer.load_state_dict(copy.deepcopy(dict(self.optimizer)))
         batches.set_state(self.random[BATCHES])
-        torch.set_rng_state(self.random[TORCH])
-        if CUDA in self.random:
-            torch.cuda.set_rng_state(self.random[CUDA], device)
+        set_random_streams(self.random, device)
 
 
 def _check_shapes(saved: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> None:

@@ -19,6 +19,7 @@ from harness.search.pruners import report_steps
 from harness.search.values import final_values, reduced, worst_values
 from harness.spec.metrics import METRICS
 from harness.spec.search import SearchConfig
+from harness.tracking import keys
 from harness.tracking.read import StoredRun
 
 
@@ -37,6 +38,12 @@ class BatchTrial:
     pruned_at: int | None = None
     state: str = ""
     record: StoredRun | None = None
+
+    @property
+    def message(self) -> str:
+        """Why it was not trained, or how its run failed; empty for the others."""
+        failure = self.record.tags.get(keys.ERROR, "") if self.record is not None else ""
+        return self.error or self.refused or failure
 
     @property
     def number(self) -> int:
@@ -75,8 +82,9 @@ class Batch:
     ) -> None:
         self.config, self.study, self.trials = config, study, list(trials)
         self.losses_of, self.on_reports = losses_of, on_reports
-        steps = {step for trial in trials for step in report_steps(config, trial.steps)}
-        self.rungs = tuple(sorted(steps))
+        lengths = {trial.steps for trial in trials}
+        self._reports_at = {length: frozenset(report_steps(config, length)) for length in lengths}
+        self.rungs = tuple(sorted(frozenset().union(*self._reports_at.values())))
         self._played = 0
 
     def play(self, until: float = math.inf) -> Collection[str]:
@@ -94,7 +102,7 @@ class Batch:
             if trial.planned is None or trial.pruned_at is not None:
                 continue
             losses = self.losses_of(trial.planned)
-            if step not in report_steps(self.config, trial.steps) or len(losses) < step:
+            if step not in self._reports_at[trial.steps] or len(losses) < step:
                 continue  # it has no rung here, or diverged or failed before
             value = reduced(losses[:step], self.config.reduce)
             trial.trial.report(value, step)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any
+import json
 
 from harness.observer import Observer
 from harness.planning import Corpora
-from harness.search.study_log import definition
 from harness.spec.fingerprint import fingerprint
 from harness.spec.sweep_file import DeclaredRun, Search, Sweep
 from harness.tracking.read import StoredRun, history
@@ -34,15 +33,15 @@ class Context:
 
 def study_name(context: Context, search: Search) -> str:
     """The study of a search: a changed search is another study, and the old one is kept."""
-    digest = hashlib.sha256(definition(identity(context, search)).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(definition(context, search).encode()).hexdigest()[:8]
     return f"{context.sweep.name}/{search.name}/{digest}"
 
 
-def identity(context: Context, search: Search) -> dict[str, Any]:
-    """Everything that decides a trial; how many there are and what is claimed does not."""
+def definition(context: Context, search: Search) -> str:
+    """Everything that decides a trial, as JSON; how many there are and what is claimed does not."""
     config = search.config
     named = DeclaredRun(search.name, search.name, "", (), None, search.base, search.corpus)
-    return {
+    decides = {
         **config.model_dump(
             mode="python",
             exclude={"n_trials", "timeout_s", "storage", "expect", "space", "constraints"},
@@ -58,3 +57,4 @@ def identity(context: Context, search: Search) -> dict[str, Any]:
         "constraints": [str(constraint) for constraint in config.constraints],
         "base": fingerprint(search.base, context.corpora.of(named).digest),
     }
+    return json.dumps(decides, sort_keys=True, separators=(",", ":"), default=str)

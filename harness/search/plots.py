@@ -5,10 +5,8 @@ What a study has too few trials for is left out; nothing raises for want of tria
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -18,6 +16,7 @@ from harness.search.drawable import has_diverged
 from harness.search.plot_choice import plots_of
 from harness.search.plot_page import page
 from harness.search.plot_pictures import write_picture
+from harness.search.quiet import quiet
 
 PAGE = "search.html"
 _REMARKS = (
@@ -43,7 +42,9 @@ def write_plots(study: optuna.Study, folder: Path, title: str) -> list[Path]:
     `title` is the heading of the page. The page is there even when there is nothing to draw, and
     says so.
     """
-    with _quiet():
+    with quiet(), warnings.catch_warnings():
+        for remark in _REMARKS:
+            warnings.filterwarnings("ignore", remark, UserWarning)
         plots = plots_of(study)
         target = folder / PAGE
         target.write_text(page(title, _summary(study), plots), encoding="utf-8")
@@ -63,18 +64,3 @@ def _summary(study: optuna.Study) -> str:
         counts.append(f"{diverged} of the complete ones with an infinite value, not drawn")
     head = f"{len(trials)} trial{'' if len(trials) == 1 else 's'}"
     return f"{head}: {', '.join(counts)}" if counts else head
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what Optuna and matplotlib remark on studies with little in them."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            for remark in _REMARKS:
-                warnings.filterwarnings("ignore", remark, UserWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)

@@ -7,8 +7,6 @@ trials, a new parent takes the place of the old one, and the trials' runs are pu
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,16 +39,9 @@ class SearchRecord:
         study: str,
         stored: Sequence[StoredRun],
     ) -> None:
-        self.recorder, self.sweep_name, self.search, self.study = (
-            recorder,
-            sweep_name,
-            search,
-            study,
-        )
-        self._stored = [run for run in stored if run.tags.get(keys.STUDY) == study]
-        parents = [
-            run for run in self._stored if run.kind == "search" and run.superseded_by is None
-        ]
+        self.recorder, self.sweep_name = recorder, sweep_name
+        self.search, self.study = search, study
+        parents = [run for run in of_study(stored, study, "search") if run.superseded_by is None]
         self._known = parents[-1] if parents else None
         self.run_id = ""
 
@@ -90,7 +81,7 @@ class SearchRecord:
         ``trials`` are the records that trials were trained in, in this call or before.
         """
         self.recorder.add_points(self.run_id, BEST_VALUE, best_so_far(result))
-        self.recorder.add_points(self.run_id, keys.TRAIN_LOSS, sorted(curve.items()))
+        self.recorder.set_group_curve(self.run_id, curve)
         self.recorder.add_params(self.run_id, _best_params(result))
         from harness.search.plots import write_plots  # plotly and matplotlib take half a second
 
@@ -144,14 +135,12 @@ def best_so_far(result: SearchResult) -> list[tuple[int, float]]:
     """The best value of one metric among the trials up to each, by trial number."""
     if len(result.directions) > 1:
         return []
+    better = min if result.directions[0] == "minimize" else max
     found: list[tuple[int, float]] = []
     for trial in result.trials:
-        if trial.state == "finished" and trial.values and math.isfinite(trial.values[0]):
-            so_far = dataclasses.replace(
-                result, trials=tuple(t for t in result.trials if t.number <= trial.number)
-            ).best
-            assert so_far is not None
-            found.append((trial.number, so_far.values[0]))
+        if trial.is_finite:
+            best = better(trial.values[0], found[-1][1]) if found else trial.values[0]
+            found.append((trial.number, best))
     return found
 
 
@@ -166,6 +155,6 @@ def _best_params(result: SearchResult) -> dict[str, str]:
     return {**shown, "best.value": f"{best.values[0]:.17g}", BEST_TRIAL: str(best.number)}
 
 
-def trial_records(recorded: Sequence[StoredRun], study: str) -> list[StoredRun]:
-    """The records of a study's trials."""
-    return [run for run in recorded if run.kind == "run" and run.tags.get(keys.STUDY) == study]
+def of_study(recorded: Sequence[StoredRun], study: str, kind: keys.Kind) -> list[StoredRun]:
+    """The records of a study: of kind `run` its trials', of kind `search` its parents."""
+    return [run for run in recorded if run.kind == kind and run.tags.get(keys.STUDY) == study]

@@ -28,6 +28,11 @@ class TrialResult:
     message: str = ""
 
     @property
+    def is_finite(self) -> bool:
+        """Whether it finished with numbers that can be compared."""
+        return self.state == "finished" and all(map(math.isfinite, self.values))
+
+    @property
     def value(self) -> float | None:
         """The value of a search with one metric."""
         return self.values[0] if self.values else None
@@ -68,7 +73,7 @@ class SearchResult:
         """The best finished trial, the first of equals; None with several metrics."""
         if len(self.directions) > 1:
             return None
-        ended = [t for t in self.trials if t.state == "finished" and _is_finite(t)]
+        ended = [trial for trial in self.trials if trial.is_finite]
         sign = 1 if self.directions[0] == "minimize" else -1
         return min(ended, key=lambda t: (sign * t.values[0], t.number), default=None)
 
@@ -77,17 +82,13 @@ class SearchResult:
         """With several metrics, the finished trials that no other beats in all of them."""
         if len(self.directions) == 1:
             return ()
-        ended = [t for t in self.trials if t.state == "finished" and _is_finite(t)]
+        ended = [trial for trial in self.trials if trial.is_finite]
         return tuple(t for t in ended if not any(self._dominates(other, t) for other in ended))
 
     def _dominates(self, one: TrialResult, other: TrialResult) -> bool:
         signs = [1 if way == "minimize" else -1 for way in self.directions]
         pairs = [(s * a, s * b) for s, a, b in zip(signs, one.values, other.values, strict=True)]
         return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
-
-
-def _is_finite(trial: TrialResult) -> bool:
-    return bool(trial.values) and all(map(math.isfinite, trial.values))
 
 
 def best_text(result: SearchResult) -> str:

@@ -14,11 +14,11 @@ from harness.observer import SearchProgress
 from harness.planning import PlannedRun
 from harness.search.asking import as_runs
 from harness.search.batch import Batch, BatchTrial, Report
-from harness.search.context import Context, identity, study_name
+from harness.search.context import Context, definition, study_name
 from harness.search.memory import StudyInMemory, check_same
 from harness.search.quiet import quiet
 from harness.search.reading import trial_results
-from harness.search.record import SearchRecord, trial_records
+from harness.search.record import SearchRecord, of_study
 from harness.search.result import SearchResult, best_text
 from harness.search.study_log import (
     ERROR,
@@ -27,7 +27,6 @@ from harness.search.study_log import (
     Asked,
     StudyLog,
     asked_with,
-    definition,
     storage_url,
 )
 from harness.search.training import TrialSchedule
@@ -77,7 +76,7 @@ class _Running:
             {
                 "harness.sweep": context.sweep.name,
                 "harness.search": search.name,
-                "harness.definition": definition(identity(context, search)),
+                "harness.definition": definition(context, search),
             },
         )
         self.memory = StudyInMemory(self.name, self.config)
@@ -150,12 +149,11 @@ class _Running:
     def _give_up_foreign(self) -> None:
         for number, trial in list(self.logged.items()):
             if not trial.state.is_finished() and asked_with(trial) is None:
-                self.log.give_up(trial)
+                self.logged[number] = self.log.give_up(trial)
                 self.context.observer.on_note(
                     f"{self.search.name}: trial {number} of the study is another program's and "
                     "has not ended: it counts as failed"
                 )
-        self.logged = {trial.number: trial for trial in self.log.trials()}
 
     # one batch
 
@@ -163,15 +161,12 @@ class _Running:
         pairs = [self.memory.ask() for _ in asked.numbers]
         self._log_begin([trial for trial, _ in pairs], asked)
         trials = as_runs(self.context, self.search, pairs)
-        ids = {number: self.logged[number]._trial_id for number in asked.numbers}
-        done = {n for n in asked.numbers if self.logged[n].state.is_finished()}
 
         def on_reports(reports: Sequence[Report]) -> None:
             with shielded():
                 for report in reports:
-                    number, step = report.trial.number, report.step
-                    if number not in done and step not in self.logged[number].intermediate_values:
-                        self.log.report(ids[number], step, report.value)
+                    logged = self.logged[report.trial.number]
+                    self.log.report(logged, report.step, report.value)
 
         schedule = TrialSchedule(
             self.context.sweep.name,
@@ -195,11 +190,9 @@ class _Running:
         batch.tell(lambda run: records[run.fingerprint])
         with shielded():
             for trial in trials:
-                if trial.number not in done:
-                    self._log_end(trial, ids[trial.number])
+                self._log_end(trial)
         self.context.stored += schedule.records.values()
         self._share(trials)
-        self.logged = {trial.number: trial for trial in self.log.trials()}
 
     def _log_begin(self, trials: Sequence[optuna.Trial], asked: Asked) -> None:
         """Log the trials that are not in the log yet; those that are must be the same."""
@@ -207,8 +200,9 @@ class _Running:
             if trial.number in self.logged:
                 check_same(self.name, self.logged[trial.number], trial.params)
         with shielded():
-            self.log.begin([t for t in trials if t.number not in self.logged], asked)
-        self.logged = {trial.number: trial for trial in self.log.trials()}
+            missing = [trial for trial in trials if trial.number not in self.logged]
+            for logged in self.log.begin(missing, asked):
+                self.logged[logged.number] = logged
 
     def _stored_losses(self, run: PlannedRun) -> list[float]:
         if run.fingerprint not in self._losses:
@@ -230,25 +224,21 @@ class _Running:
             records[record.fingerprint] = record
         return records
 
-    def _log_end(self, trial: BatchTrial, log_id: int) -> None:
+    def _log_end(self, trial: BatchTrial) -> None:
         attrs = {STATE: trial.state}
         if trial.record is not None:
             attrs[RUN_ID] = trial.record.run_id
-        message = trial.error or trial.refused
-        if message:
-            attrs[ERROR] = message
-        self.log.finish(log_id, self.memory.frozen(trial.number), attrs)
+        if trial.message:
+            attrs[ERROR] = trial.message
+        logged, ended = self.logged[trial.number], self.memory.frozen(trial.number)
+        self.logged[trial.number] = self.log.finish(logged, ended, attrs)
 
     def _share(self, trials: Sequence[BatchTrial]) -> None:
         """List a trial's name with the record of another name that has its settings."""
         for trial in trials:
-            record, run = trial.record, trial.planned
-            if record is None or run is None:
-                continue
-            names = {(alias.sweep, alias.run) for alias in record.aliases}
-            own = (record.sweep, record.name)
-            if (self.context.sweep.name, run.name) not in {own, *names}:
-                self.context.recorder.add_alias(record.run_id, self.context.sweep.name, run.name)
+            record, run, sweep = trial.record, trial.planned, self.context.sweep.name
+            if record is not None and run is not None and not record.bears(sweep, run.name):
+                self.context.recorder.add_alias(record.run_id, sweep, run.name)
 
     def _tell_progress(self, result: SearchResult) -> None:
         progress = SearchProgress(
@@ -266,7 +256,7 @@ class _Running:
         curve: dict[int, float] = {}
         if best is not None and best.run_id is not None:
             curve = history(self.context.store, best.run_id)
-        trials = trial_records(self.context.stored, self.name)
+        trials = of_study(self.context.stored, self.name, "run")
         self.record.end(result, self.log, curve, trials)
 
 

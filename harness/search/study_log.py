@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,9 +63,10 @@ class StudyLog:
         attrs: Mapping[str, str],
     ) -> StudyLog:
         """The study of that name, made where it is not there; ``attrs`` describe it to people."""
-        where = _shown(url)
+        parsed = _parsed(url)
+        where = parsed.render_as_string()
         with told(where, "open the study"):
-            storage = _open(url, where)
+            storage = _storage(parsed, where)
             study = optuna.create_study(
                 study_name=name,
                 storage=storage,
@@ -84,11 +84,12 @@ class StudyLog:
     @classmethod
     def existing(cls, url: str, name: str) -> StudyLog | None:
         """The study of that name where there is one; nothing is made."""
-        where, database = _shown(url), _sqlite_file(url)
+        parsed = _parsed(url)
+        where, database = parsed.render_as_string(), _file(parsed)
         if database is not None and not database.exists():
             return None
         with told(where, "open the study"):
-            storage = _open(url, where)
+            storage = _storage(parsed, where)
             try:
                 return cls(storage, where, optuna.load_study(study_name=name, storage=storage))
             except KeyError:
@@ -101,9 +102,9 @@ class StudyLog:
             found = self._storage.get_all_trials(self._id)
         return sorted(found, key=lambda trial: trial.number)
 
-    def begin(self, trials: Sequence[optuna.Trial], asked: Asked) -> list[int]:
-        """Log trials of a study in memory as RUNNING, in order; their ids here."""
-        ids = []
+    def begin(self, trials: Sequence[optuna.Trial], asked: Asked) -> list[FrozenTrial]:
+        """Log trials of a study in memory as RUNNING, in order; as they are here."""
+        logged = []
         with told(self.where, "log the trials"):
             for trial in trials:
                 template = FrozenTrial(
@@ -119,16 +120,26 @@ class StudyLog:
                     system_attrs={},
                     intermediate_values={},
                 )
-                ids.append(self._storage.create_new_trial(self._id, template_trial=template))
-        return ids
+                made = self._storage.create_new_trial(self._id, template_trial=template)
+                logged.append(self._storage.get_trial(made))
+        return logged
 
-    def report(self, trial_id: int, step: int, value: float) -> None:
-        """Log what a trial reported at a step."""
-        with told(self.where, "log a report"):
-            self._storage.set_trial_intermediate_value(trial_id, step, value)
+    def report(self, logged: FrozenTrial, step: int, value: float) -> None:
+        """Log what a trial reported at a step, unless that is there."""
+        if not logged.state.is_finished() and step not in logged.intermediate_values:
+            with told(self.where, "log a report"):
+                self._storage.set_trial_intermediate_value(logged._trial_id, step, value)
 
-    def finish(self, trial_id: int, trial: FrozenTrial, attrs: Mapping[str, str]) -> None:
-        """Log how a trial of the study in memory ended; ``attrs`` are the user's."""
+    def finish(
+        self, logged: FrozenTrial, trial: FrozenTrial, attrs: Mapping[str, str]
+    ) -> FrozenTrial:
+        """Log how a trial of the study in memory ended, unless that is there; as it is here then.
+
+        ``attrs`` are the user's.
+        """
+        if logged.state.is_finished():
+            return logged
+        trial_id = logged._trial_id
         with told(self.where, "log the end of a trial"):
             for key, value in attrs.items():
                 self._storage.set_trial_user_attr(trial_id, key, value)
@@ -136,11 +147,13 @@ class StudyLog:
                 if key.startswith(RUNG):
                     self._storage.set_trial_system_attr(trial_id, key, value)
             self._storage.set_trial_state_values(trial_id, trial.state, trial.values)
+            return self._storage.get_trial(trial_id)
 
-    def give_up(self, trial: FrozenTrial) -> None:
-        """Fail an unfinished trial that another program left."""
+    def give_up(self, logged: FrozenTrial) -> FrozenTrial:
+        """Fail an unfinished trial that another program left; as it is then."""
         with told(self.where, "fail a trial"):
-            self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            self._storage.set_trial_state_values(logged._trial_id, TrialState.FAIL)
+            return self._storage.get_trial(logged._trial_id)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -159,53 +172,42 @@ def storage_url(state_dir: Path, url: str | None) -> str:
     return url or f"sqlite:///{state_dir / 'optuna.db'}"
 
 
-def definition(config: Mapping[str, Any]) -> str:
-    """A JSON text of what makes a search what it is, for its digest and for people."""
-    return json.dumps(config, sort_keys=True, separators=(",", ":"), default=str)
-
-
-def _open(url: str, where: str) -> optuna.storages.RDBStorage:
+def _parsed(url: str) -> sqlalchemy.URL:
     try:
-        parsed = sqlalchemy.make_url(url)
+        return sqlalchemy.make_url(url)
     except sqlalchemy.exc.ArgumentError as error:
         raise StoreError(
-            f"{where}: is no storage for a study; write sqlite:///PATH or another SQLAlchemy URL"
+            f"{url}: is no storage for a study; write sqlite:///PATH or another SQLAlchemy URL"
         ) from error
-    sqlite = parsed.get_backend_name() == "sqlite"
-    database = _sqlite_file(url)
+
+
+def _file(url: sqlalchemy.URL) -> Path | None:
+    """The file of a SQLite URL; None for other databases."""
+    return Path(url.database) if _is_sqlite(url) and url.database else None
+
+
+def _is_sqlite(url: sqlalchemy.URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def _storage(url: sqlalchemy.URL, where: str) -> optuna.storages.RDBStorage:
+    database = _file(url)
     if database is not None:
         database.parent.mkdir(parents=True, exist_ok=True)
+    arguments = {"connect_args": {"timeout": 30}} if _is_sqlite(url) else None
     try:
         storage = optuna.storages.RDBStorage(
-            url, engine_kwargs={"connect_args": {"timeout": 30}} if sqlite else None
+            url.render_as_string(hide_password=False), engine_kwargs=arguments
         )
     except (RuntimeError, ImportError) as error:  # another schema; a driver that is not installed
         raise StoreError(f"{where}: cannot open the study: {error}") from error
-    if sqlite:
+    if _is_sqlite(url):
         sqlalchemy.event.listen(storage.engine, "connect", _pragmas)
         storage.engine.dispose()  # connections from before the listener
     return storage
-
-
-def _sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite URL; None for other databases, and for text that is no URL."""
-    try:
-        parsed = sqlalchemy.make_url(url)
-    except sqlalchemy.exc.ArgumentError:
-        return None
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return None
-    return Path(parsed.database)
 
 
 def _pragmas(connection: Any, _record: object) -> None:
     """A commit is then a write to the log without waiting for the disk: 1 ms for 10."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _shown(url: str) -> str:
-    try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
-        return url

@@ -7,14 +7,12 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from harness.executors import executor_for
-from harness.job_events import JobRun, TrialJob
 from harness.observer import Observer
 from harness.planning import PlannedRun
 from harness.schedule import Schedule
 from harness.tracking import keys
 from harness.tracking.record import RunToRecord
 from harness.tracking.recorder import Recorder
-from harness.trial_job import run_trials
 
 OnRung = Callable[[int], Collection[str]]
 """Hears that all trials are at a step; answers with the fingerprints of the runs to stop."""
@@ -22,8 +20,6 @@ OnRung = Callable[[int], Collection[str]]
 
 class TrialSchedule(Schedule):
     """Trains the runs of one batch of trials together, each under the search's parent run."""
-
-    function = staticmethod(run_trials)
 
     def __init__(
         self,
@@ -39,18 +35,13 @@ class TrialSchedule(Schedule):
         self.losses: dict[str, list[float]] = {}
         """By fingerprint, from step 1."""
         self._runs: tuple[PlannedRun, ...] = ()
-        self._rungs: tuple[int, ...] = ()
         self._on_rung: OnRung = lambda _step: ()
 
     def train(self, runs: Sequence[PlannedRun], rungs: Sequence[int], on_rung: OnRung) -> None:
         """Train runs of different fingerprints; all wait at each of ``rungs`` for ``on_rung``."""
-        self._runs, self._rungs, self._on_rung = tuple(runs), tuple(rungs), on_rung
+        self._runs, self.rungs, self._on_rung = tuple(runs), tuple(rungs), on_rung
         self.losses |= {run.fingerprint: [] for run in runs}
         self.execute([self._runs], executor_for(1))
-
-    def job(self, runs: tuple[JobRun, ...]) -> TrialJob:
-        """See `Schedule`."""
-        return TrialJob(runs, self._rungs)
 
     def record_of(self, planned: PlannedRun) -> RunToRecord:
         """See `Schedule`."""

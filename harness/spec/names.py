@@ -41,6 +41,13 @@ def selects(patterns: Sequence[str], name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
+def selects_search(patterns: Sequence[str], name: str) -> bool:
+    """Whether one of the globs matches a search, or could match one of its trials."""
+    trials = trial_name(name, 0)[:-1]
+    named = any(pattern.startswith(trials) for pattern in patterns)
+    return named or selects(patterns, name) or selects(patterns, trial_name(name, 0))
+
+
 def compact(value: object) -> str:
     """A value as compact JSON, the way it stands in a run's name."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

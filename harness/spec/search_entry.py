@@ -12,7 +12,7 @@ from harness.spec.distributions import Value
 from harness.spec.entries import Resolver
 from harness.spec.expand import known_paths
 from harness.spec.layers import RUN_KEYS, Layer, merge, point_layer
-from harness.spec.names import selects, trial_name
+from harness.spec.names import selects_search
 from harness.spec.nodes import Node
 from harness.spec.problems import Entry, Problems, locate
 from harness.spec.run_config import RunConfig
@@ -98,21 +98,12 @@ class SearchReader:
 
     def _overrides(self, name: str, config: SearchConfig) -> Layer:
         """The `--set` layer of a search; empty for one that `--only` leaves out."""
-        if not self._selected(name):
+        if self.only and not selects_search(self.only, name):
             return {}
         for path, node in self.resolver.overrides:
             if path in config.space.paths:
                 self.problems.at(node, f"searches.{name} searches this path; change its space")
         return point_layer(o for o in self.resolver.overrides if o[0] not in config.space.paths)
-
-    def _selected(self, name: str) -> bool:
-        trials = trial_name(name, 0)[:-1]
-        named = any(pattern.startswith(trials) for pattern in self.only)
-        return (
-            not self.only
-            or named
-            or any(selects(self.only, n) for n in (name, trial_name(name, 0)))
-        )
 
 
 def _as_node(place: Node, value: Value) -> Node:

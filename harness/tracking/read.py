@@ -52,6 +52,10 @@ class StoredRun:
         """Whether there is nothing left to train: finished or diverged, and recorded whole."""
         return self.state in keys.DONE_STATES and self.status == "FINISHED"
 
+    def bears(self, sweep: str, name: str) -> bool:
+        """Whether a sweep knows it by that name: its own, or one that shares it."""
+        return (self.sweep, self.name) == (sweep, name) or Alias(sweep, name) in self.aliases
+
     @property
     def names(self) -> tuple[str, ...]:
         """Its own name, then those it has elsewhere."""

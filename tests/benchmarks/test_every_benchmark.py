@@ -17,3 +17,13 @@ def test_a_benchmark_says_how_it_is_called(name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "--rounds" in done.stdout
+
+
+def test_every_module_of_the_benchmarks_finds_what_it_imports() -> None:
+    modules = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
+    imports = "; ".join(f"import {name}" for name in modules)
+    command = [sys.executable, "-W", "error", "-c", imports]
+    done = subprocess.run(
+        command, cwd=BENCHMARKS, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr

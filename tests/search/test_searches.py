@@ -15,7 +15,7 @@ from searches import HALVING, LR, run, search, study, table, write
 from sweep_files import read_until, started
 
 from harness.interrupts import Interrupted
-from harness.observer import Unobserved
+from harness.observer import Observer
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking import keys
@@ -26,7 +26,7 @@ SAMPLERS = ["random", "tpe", "cmaes", "qmc", "gp"]
 TWO = {**LR, "train.batch_size": {"low": 1, "high": 4}}
 
 
-class StopAt(Unobserved):
+class StopAt(Observer):
     """Stops the call at the n-th thing that it hears."""
 
     def __init__(self, n: int) -> None:
@@ -208,6 +208,16 @@ def test_values_that_do_not_go_together_fail_that_trial_alone(project):
     assert "3" in failed[0].message
 
 
+def test_a_trial_whose_run_fails_says_why_and_the_others_go_on(project):
+    space = {"train.device": {"choices": ["cpu", "cuda:99"]}}
+    entry = search(space=space, sampler={"name": "grid"}, pruner={"name": "none"})
+    result = run(write(project / "s.yaml", s=entry))
+    by_device = {t.params["train.device"]: t for t in result.trials}
+    assert by_device["cpu"].state == "finished"
+    assert by_device["cuda:99"].state == "failed"
+    assert "cuda:99 is not on this machine" in by_device["cuda:99"].message
+
+
 def test_what_mlflow_and_optuna_hold_of_a_search(project):
     result = run(
         write(project / "s.yaml", s=search(description="why", enqueue=[{"optimizer.lr": 0.5}]))
@@ -275,7 +285,7 @@ def test_searches_are_compared_also_when_only_one_is_run(project):
 def test_no_trial_begins_after_the_time_is_out(project):
     notes = []
 
-    class Notes(Unobserved):
+    class Notes(Observer):
         def on_note(self, text: str) -> None:
             notes.append(text)
 

@@ -17,8 +17,8 @@ import torch
 
 from harness.gpt.checkpoint import Checkpoint
 from harness.gpt.model import GPT
-from harness.gpt.seed import set_seed
-from harness.gpt.training_file import BATCHES, TORCH, TrainingSnapshot
+from harness.gpt.seed import random_streams, set_seed
+from harness.gpt.training_file import BATCHES, TrainingSnapshot
 from harness.gpt.weights import CorpusHead
 from harness.spec.run_config import ModelConfig
 from harness.train.optimizers import TORCH_CLASSES
@@ -56,7 +56,7 @@ def _snapshot(run: StackedRun) -> TrainingSnapshot:
         step=run.step,
         optimizer_class=run.config.optimizer.torch_class,
         optimizer={"state": run.optimizer_state(), "param_groups": [_param_group(run)]},
-        random={BATCHES: run.batches.get_state(), TORCH: torch.get_rng_state()},
+        random={BATCHES: run.batches.get_state(), **random_streams(torch.device("cpu"))},
         torch_version=torch.__version__,
     )
 
