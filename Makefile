@@ -9,7 +9,7 @@ lint:
 	lint-imports
 
 test:
-	pytest
+	pytest -n 2
 
 format:
 	ruff format .

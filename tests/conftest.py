@@ -82,6 +82,7 @@ def finished_chapter(tmp_path_factory: pytest.TempPathFactory) -> Chapter:
         if not outputs.exists():
             folder.mkdir()
             shutil.copyfile(sweep_files.CHAPTER_FILE, folder / "experiments.yaml")
+            sweep_files.compile_stacked_engine(tmp_path_factory.mktemp("compiled"))
             calls = [
                 sweep_files.harness("run", "experiments.yaml", *flags, cwd=folder)
                 for flags in ([], ["--json", "--junit", "claims.xml"])

@@ -61,6 +61,19 @@ def environment() -> dict[str, str]:
     return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
+def compile_stacked_engine(folder: Path) -> None:
+    """Run a stacked sweep in `folder`, so that no later command has to say that it compiles.
+
+    The machine code lies in the user's cache: compiling takes 20 s, once a machine.
+    """
+    optimizers = {
+        name: {"optimizer": {"name": name, "lr": 0.01}} for name in ("adamw", "adam", "sgd")
+    }
+    write_sweep(folder / "sweep.yaml", optimizers, train={"engine": "stacked"})
+    call = harness("run", "sweep.yaml", cwd=folder)
+    assert call.returncode == 0, call.stderr
+
+
 def harness(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the installed command to its end."""
     return subprocess.run(
