@@ -67,7 +67,7 @@ class Call:
         schedule = Schedule(
             self.sweep.name,
             self.recorder,
-            self.store.state_dir,
+            self.store,
             self.observer,
             fail_fast=fail_fast,
         )

@@ -18,13 +18,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.executors.base import Failure
-from harness.job_events import Emit, Ended, Job, JobResult, JobRun, Reached, Said
+from harness.job_events import Emit, Ended, Job, JobResult, JobRun, Reached, Resumed, Said
 from harness.spec.records import LossRecord
 from harness.watch import Watch
 
 if TYPE_CHECKING:
     import torch
 
+    from harness.train.resume import Begun
     from harness.train.stacked.run import StackedRun
     from harness.train.state import TrainingState
 
@@ -77,6 +78,15 @@ class _Trainer:
         self.watches.pop(position, None)
         self.emit(Ended(position, result))
 
+    def begin(self, position: int, run: JobRun) -> Begun:
+        """A run at its start or, where it has checkpoints, where it goes on; that is told."""
+        from harness.train.resume import begin_or_resume
+
+        begun = begin_or_resume(run.config, run.corpus, run.fingerprint, run.saved)
+        if run.saved:
+            self.emit(Resumed(position, begun.state.step, begun.unusable))
+        return begun
+
 
 class _Alone(_Trainer):
     """A run of an engine that trains one at a time."""
@@ -107,12 +117,15 @@ class _Alone(_Trainer):
         super().end(position, result)
 
     def _begin(self) -> TrainingState:
+        from harness.gpt.seed import random_streams
         from harness.train.resume import checkpoint_of
-        from harness.train.state import start
 
-        state = start(self.run.config, self.run.corpus)
+        begun = self.begin(self.position, self.run)
+        state = begun.state
+        if begun.saved is not None:
+            self._streams = random_streams(state.device)
         made = functools.partial(checkpoint_of, state, self.run.fingerprint)
-        self.watches[self.position] = Watch(self.position, self.run, made, self.emit)
+        self.watches[self.position] = Watch(self.position, self.run, made, self.emit, begun.saved)
         return state
 
     def _train(self, state: TrainingState, watch: Watch, until: int) -> None:
@@ -162,21 +175,30 @@ class _Together(_Trainer):
         stacked = [self._stacked[position] for position in going]
         train(stacked, on_steps, threads=threads, until=until, say=self._say)
         for position in sorted(self.live):
-            self.watches[position].flush()
+            watch = self.watches[position]
+            if watch.is_over:  # it went on from its last step
+                self.end(position, watch.result())
+            else:
+                watch.flush()
 
     def _say(self, text: str) -> None:
         self.emit(Said(text))
 
     def _begin(self) -> None:
         from harness.train.stacked.checkpoints import Checkpoints
-        from harness.train.stacked.run import start_runs
+        from harness.train.stacked.run import run_of, start_runs
         from harness.train.state import prepare_process
 
-        runs = list(self.runs.values())
-        prepare_process(runs[0].config)
-        stacked = start_runs((run.config, run.corpus) for run in runs)
+        prepare_process(next(iter(self.runs.values())).config)
+        new = [position for position, run in self.runs.items() if not run.saved]
+        configs = ((self.runs[position].config, self.runs[position].corpus) for position in new)
+        started = dict(zip(new, start_runs(configs), strict=True))
         checkpoints = Checkpoints()
-        for (position, run), trained in zip(self.runs.items(), stacked, strict=True):
-            made = functools.partial(checkpoints.of, trained, run.fingerprint)
-            self._stacked[position] = trained
-            self.watches[position] = Watch(position, run, made, self.emit)
+        for position, run in self.runs.items():
+            saved = None
+            if position not in started:
+                begun = self.begin(position, run)
+                started[position], saved = run_of(begun.state), begun.saved
+            made = functools.partial(checkpoints.of, started[position], run.fingerprint)
+            self.watches[position] = Watch(position, run, made, self.emit, saved)
+        self._stacked = {position: started[position] for position in self.runs}

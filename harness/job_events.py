@@ -8,19 +8,24 @@ from pathlib import Path
 from typing import Literal
 
 from harness.executors.base import Failure
+from harness.spec.records import SavedCheckpoint
 from harness.spec.run_config import RunConfig
 from harness.text.corpora import Corpus
 
 
 @dataclasses.dataclass(frozen=True)
 class JobRun:
-    """What a run needs to be trained anywhere; ``staging_dir`` is its own folder."""
+    """What a run needs to be trained anywhere; ``staging_dir`` is its own folder.
+
+    ``saved`` are the checkpoints that it may go on from, the newest first.
+    """
 
     name: str
     config: RunConfig
     corpus: Corpus
     fingerprint: str
     staging_dir: Path
+    saved: tuple[SavedCheckpoint, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +38,18 @@ class Job:
 
     runs: tuple[JobRun, ...]
     rungs: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Resumed:
+    """A run that has saved checkpoints goes on after ``step``, or begins again where that is 0.
+
+    ``unusable`` says of each newer checkpoint what is wrong with it.
+    """
+
+    run: int
+    step: int
+    unusable: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +108,7 @@ class Reached:
     step: int
 
 
-JobEvent = Steps | StagedCheckpoint | Ended | Said | Reached
+JobEvent = Resumed | Steps | StagedCheckpoint | Ended | Said | Reached
 Emit = Callable[[JobEvent], Collection[int]]
 """Answers `Reached` with the positions of the runs to stop, everything else with none."""
 

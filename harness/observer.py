@@ -39,6 +39,9 @@ class Observer:
     def on_start(self, run: PlannedRun) -> None:
         """A run's training begins."""
 
+    def on_resume(self, run: PlannedRun, step: int) -> None:
+        """A run goes on from its checkpoint after ``step``; its losses up to there are stored."""
+
     def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
         """Losses of consecutive steps came in, as (step, loss)."""
 

@@ -3,7 +3,7 @@
 The process that calls `execute` is the only writer. It begins a run's record right before its job
 starts, writes what the job emits, and ends it with the state that the job came to: an exception of
 one run fails that run, and the others go on. A signal ends what is running as killed; the next
-call starts it again.
+call goes on with it, in the same record, from its newest checkpoint that is whole.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from harness.job_events import (
     JobResult,
     JobRun,
     Reached,
+    Resumed,
     Said,
     StagedCheckpoint,
     Steps,
@@ -31,10 +32,13 @@ from harness.job_events import (
 from harness.observer import Observer, RunOutcome
 from harness.planning import PlannedRun
 from harness.retention import superseded
+from harness.spec.records import SavedCheckpoint
 from harness.tracking import keys
-from harness.tracking.read import StoredRun
+from harness.tracking.read import StoredRun, history
 from harness.tracking.record import DatasetInput, Outcome, RunToRecord
 from harness.tracking.recorder import Recorder
+from harness.tracking.resumable import saved_checkpoints
+from harness.tracking.store import Store
 
 
 @dataclasses.dataclass
@@ -44,6 +48,8 @@ class _Running:
     planned: PlannedRun
     run_id: str
     checkpoints: dict[int, float] = dataclasses.field(default_factory=dict)
+    losses: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    """Stored by an earlier attempt, by step."""
 
 
 class Schedule:
@@ -59,13 +65,13 @@ class Schedule:
         self,
         sweep_name: str,
         recorder: Recorder,
-        state_dir: Path,
+        store: Store,
         observer: Observer,
         *,
         fail_fast: bool = False,
     ) -> None:
         self.sweep_name, self.recorder, self.observer = sweep_name, recorder, observer
-        self.staging = state_dir / ".state"
+        self.store, self.staging = store, store.state_dir / ".state"
         self.fail_fast = fail_fast
         self.outcomes: dict[str, RunOutcome] = {}
         self.records: dict[str, StoredRun] = {}  # of the runs that ended, by run id
@@ -94,6 +100,10 @@ class Schedule:
         """A run's losses, once they are with the recorder."""
         self.observer.on_losses(planned, losses)
 
+    def resumed(self, planned: PlannedRun, losses: Sequence[float]) -> None:
+        """A run goes on after steps whose losses were stored before; step 1 comes first."""
+        self.observer.on_resume(planned, len(losses))
+
     def reached(self, step: int) -> Collection[int]:
         """The runs of the stack that stop at a rung, by their places in it."""
         raise AssertionError(f"no run waits at step {step}")
@@ -115,7 +125,9 @@ class Schedule:
             return ()
         place = (index, event.run)
         running = self._running[place]
-        if isinstance(event, Steps):
+        if isinstance(event, Resumed):
+            self._go_on(running, event)
+        elif isinstance(event, Steps):
             with shielded():
                 self.recorder.add_steps(running.run_id, event.losses)
             self.hear(running.planned, event.losses)
@@ -138,20 +150,41 @@ class Schedule:
 
     def _start(self, place: tuple[int, int], planned: PlannedRun) -> JobRun:
         with shielded():
-            run_id = self._begin(planned)
-            self._running[place] = _Running(planned, run_id)
+            running = self._running[place] = self._begin(planned)
         self.observer.on_start(planned)
-        config = planned.declared.config
-        staging_dir = self.staging / run_id
-        return JobRun(planned.name, config, planned.corpus, planned.fingerprint, staging_dir)
-
-    def _begin(self, planned: PlannedRun) -> str:
-        record = self.record_of(planned)
+        saved: tuple[SavedCheckpoint, ...] = ()
         if planned.stored is not None:
-            run_id = self.recorder.resume(planned.stored.run_id, record)
-            self.recorder.remove_checkpoints(run_id)  # of the attempt that did not end
-            return run_id
-        return self.recorder.begin(record)
+            saved = saved_checkpoints(self.store, running.run_id, running.losses)
+            running.checkpoints = {checkpoint.step: checkpoint.loss for checkpoint in saved}
+            if not saved:
+                self._forget_checkpoints(running, after=0)
+        staging_dir = self.staging / running.run_id
+        shutil.rmtree(staging_dir, ignore_errors=True)  # of an attempt that was cut off
+        config = planned.declared.config
+        return JobRun(planned.name, config, planned.corpus, planned.fingerprint, staging_dir, saved)
+
+    def _begin(self, planned: PlannedRun) -> _Running:
+        record = self.record_of(planned)
+        if planned.stored is None:
+            return _Running(planned, self.recorder.begin(record))
+        run_id = self.recorder.resume(planned.stored.run_id, record)
+        return _Running(planned, run_id, losses=history(self.store, run_id))
+
+    def _go_on(self, running: _Running, event: Resumed) -> None:
+        """Hear what was heard before, and let go of checkpoints that are of no use."""
+        for problem in event.unusable:
+            self._note(f"{running.planned.name}: a checkpoint is of no use: {problem}")
+        with shielded():
+            self._forget_checkpoints(running, after=event.step)
+        if event.step:
+            losses = [running.losses[step] for step in range(1, event.step + 1)]
+            self.resumed(running.planned, losses)
+
+    def _forget_checkpoints(self, running: _Running, *, after: int) -> None:
+        """Remove those of later steps: the run will make them again."""
+        self.recorder.remove_checkpoints(running.run_id, after=after)
+        kept = running.checkpoints
+        running.checkpoints = {step: loss for step, loss in kept.items() if step <= after}
 
     def _note(self, text: str) -> None:
         """Pass on what a job says, once where several workers say the same."""

@@ -15,7 +15,7 @@ from harness.job_events import (
     Steps,
     checkpoint_name,
 )
-from harness.spec.records import LossRecord
+from harness.spec.records import LossRecord, SavedCheckpoint
 
 if TYPE_CHECKING:
     from harness.gpt.checkpoint import Checkpoint
@@ -28,16 +28,22 @@ CHECKPOINT_INTERVAL_S = 60.0  # between checkpoints where the config sets no ste
 class Watch:
     """Hears a run's steps: collects its losses, notices divergence, saves checkpoints.
 
-    ``checkpoint_of`` gives the run's checkpoint as it is after the step heard of last.
+    ``checkpoint_of`` gives the run's checkpoint as it is after the step heard of last. A run that
+    goes on from ``saved`` was heard up to there before.
     """
 
     def __init__(
-        self, position: int, run: JobRun, checkpoint_of: Callable[[], Checkpoint], emit: Emit
+        self,
+        position: int,
+        run: JobRun,
+        checkpoint_of: Callable[[], Checkpoint],
+        emit: Emit,
+        saved: SavedCheckpoint | None = None,
     ) -> None:
         self.position, self.run, self.emit = position, run, emit
         self.checkpoint_of = checkpoint_of
         self.waiting: list[float] = []  # losses up to `step` that were not emitted yet
-        self.step, self.last_loss = 0, math.nan
+        self.step, self.last_loss = (saved.step, saved.loss) if saved else (0, math.nan)
         self.diverged_at: tuple[int, float] | None = None
         self.began = time.perf_counter()
         self.emitted_at = self.saved_at = time.monotonic()

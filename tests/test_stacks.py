@@ -149,7 +149,7 @@ def test_what_several_workers_say_is_passed_on_once(project):
             self.notes.append(text)
 
     listener = Listener()
-    schedule = Schedule("sweep", Recorder(store, "0", {}), store.state_dir, listener)
+    schedule = Schedule("sweep", Recorder(store, "0", {}), store, listener)
     for index, text in enumerate(["compiling", "compiling", "something else"]):
         schedule.on_event(index, Said(text))
     assert listener.notes == ["compiling", "something else"]

@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.errors import StoreInUse
-from harness.interrupts import Interrupted
 from harness.observer import Observer
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
@@ -140,27 +139,6 @@ def test_of_two_sweeps_at_once_the_second_refuses_or_waits(project):
         waited = CliRunner().invoke(app, ["run", str(path), "--json", "--wait"])
         assert process.wait(10) == 0
     assert [run["reason"] for run in json.loads(waited.stdout)["runs"]] == ["finished"]
-
-
-class StopAtFour(Observer):
-    def on_losses(self, run, losses):
-        if losses[-1][0] >= 4:
-            raise Interrupted(signal.SIGINT)
-
-
-def test_a_run_that_begins_again_keeps_no_checkpoint_of_the_attempt_before(project):
-    def sweep(every: int):
-        return load_sweep(
-            write_sweep(Path("sweep.yaml"), {"a": {"checkpoint": {"every": every, "keep_last": 9}}})
-        )
-
-    with pytest.raises(Interrupted):
-        run_sweep(sweep(2), observer=StopAtFour())
-    (killed,) = records().values()
-    assert checkpoints(open_store(), killed.run_id) == ["step_000002"]
-    run_sweep(sweep(5))
-    assert checkpoints(open_store(), killed.run_id) == ["step_000005", "step_000006"]
-    assert [step for step, _ in points(killed.run_id)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_stopped_call_with_json_prints_one_object(project):

@@ -64,6 +64,11 @@ class LiveTable(Observer):
             self.num_steps += run.declared.config.train.steps
         self.running[run.name] = _Row(run)
 
+    def on_resume(self, run: PlannedRun, step: int) -> None:
+        """See `Observer`."""
+        self.running[run.name].step = step
+        self.num_steps -= step
+
     def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
         """See `Observer`."""
         row = self.running[run.name]

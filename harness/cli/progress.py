@@ -63,6 +63,11 @@ class Lines(Notes):
         count = f"[{self.num_started}/{self.num_to_train}]"
         print(f"{count} {run.name} ({run.engine}, {run.reason})", flush=True)
 
+    def on_resume(self, run: PlannedRun, step: int) -> None:
+        """See `Observer`."""
+        if run.declared.trial is None:
+            print(f"{run.name}  goes on after step {step}", flush=True)
+
     def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
         """See `Observer`."""
         if run.declared.trial is not None:

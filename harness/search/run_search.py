@@ -171,7 +171,7 @@ class _Running:
         schedule = TrialSchedule(
             self.context.sweep.name,
             self.context.recorder,
-            self.context.store.state_dir,
+            self.context.store,
             self.context.observer,
             self.record.run_id,
             self.name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 
 from harness.executors import executor_for
 from harness.observer import Observer
@@ -13,6 +12,7 @@ from harness.schedule import Schedule
 from harness.tracking import keys
 from harness.tracking.record import RunToRecord
 from harness.tracking.recorder import Recorder
+from harness.tracking.store import Store
 
 OnRung = Callable[[int], Collection[str]]
 """Hears that all trials are at a step; answers with the fingerprints of the runs to stop."""
@@ -25,12 +25,12 @@ class TrialSchedule(Schedule):
         self,
         sweep_name: str,
         recorder: Recorder,
-        state_dir: Path,
+        store: Store,
         observer: Observer,
         parent_run_id: str,
         study: str,
     ) -> None:
-        super().__init__(sweep_name, recorder, state_dir, observer)
+        super().__init__(sweep_name, recorder, store, observer)
         self.parent_run_id, self.study = parent_run_id, study
         self.losses: dict[str, list[float]] = {}
         """By fingerprint, from step 1."""
@@ -53,6 +53,11 @@ class TrialSchedule(Schedule):
         """See `Schedule`."""
         self.losses[planned.fingerprint] += [loss for _, loss in losses]
         super().hear(planned, losses)
+
+    def resumed(self, planned: PlannedRun, losses: Sequence[float]) -> None:
+        """See `Schedule`."""
+        self.losses[planned.fingerprint] += losses
+        super().resumed(planned, losses)
 
     def reached(self, step: int) -> Collection[int]:
         """See `Schedule`."""

@@ -47,7 +47,7 @@ def remove(store: Store, run_id: str, artifact_uri: str, name: str) -> bool:
     folder = artifacts_dir(store, artifact_uri)
     shutil.rmtree(_cached(store, run_id, name), ignore_errors=True)
     if folder is not None:
-        shutil.rmtree(folder / keys.CHECKPOINTS_DIR / name, ignore_errors=True)
+        _discard(folder / keys.CHECKPOINTS_DIR / name)
         return True
     try:
         repository = get_artifact_repository(artifact_uri, tracking_uri=store.uri)
@@ -67,7 +67,7 @@ def names(store: Store, run_id: str, artifact_uri: str) -> list[str]:
         with told(store.uri, "list the checkpoints"):
             listed = store.client.list_artifacts(run_id, keys.CHECKPOINTS_DIR)
         found = [file.path.rpartition("/")[2] for file in listed if file.is_dir]
-    return sorted(filter(CHECKPOINT_NAME.fullmatch, found), key=_step)
+    return sorted(filter(CHECKPOINT_NAME.fullmatch, found), key=step_of)
 
 
 def fetch(store: Store, run_id: str, artifact_uri: str, name: str) -> Path:
@@ -91,7 +91,8 @@ def artifacts_dir(store: Store, artifact_uri: str) -> Path | None:
     return Path(url2pathname(parts.path) if parts.scheme else artifact_uri)
 
 
-def _step(name: str) -> int:
+def step_of(name: str) -> int:
+    """The step in a checkpoint's name."""
     match = CHECKPOINT_NAME.fullmatch(name)
     assert match
     return int(match[1])
@@ -101,19 +102,30 @@ def _move(staged_dir: Path, target: Path) -> None:
     """Rename into place; over file systems, copy beside the target first, so that what has the
     name is always whole. An earlier checkpoint of that name (a replay) gives way."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        shutil.rmtree(target)
+    _discard(target)
     try:
         staged_dir.rename(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        # The run's own folder, beside `artifacts`: on the target's file system and not listed.
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parents[2]))
+        partial = _beside(target)
         shutil.copytree(staged_dir, partial / target.name)
         (partial / target.name).rename(target)
         partial.rmdir()
         shutil.rmtree(staged_dir)
+
+
+def _discard(checkpoint: Path) -> None:
+    """Remove a checkpoint: its name at once, so that what has the name is always whole."""
+    if checkpoint.is_dir() and not checkpoint.is_symlink():
+        partial = _beside(checkpoint)
+        checkpoint.rename(partial / checkpoint.name)
+        shutil.rmtree(partial)
+
+
+def _beside(checkpoint: Path) -> Path:
+    """A new folder in the run's own, beside `artifacts`: on its file system, and not listed."""
+    return Path(tempfile.mkdtemp(prefix=".partial-", dir=checkpoint.parents[2]))
 
 
 def _refuse_links_out(checkpoint: Path, folder: Path) -> None:

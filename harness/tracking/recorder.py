@@ -197,10 +197,11 @@ class Recorder:
         """Remove a checkpoint; False when the store of artifacts cannot remove anything."""
         return artifacts.remove(self._store, run_id, self._artifact_uri(run_id), name)
 
-    def remove_checkpoints(self, run_id: str) -> None:
-        """Remove every checkpoint of a run that begins again from its first step."""
+    def remove_checkpoints(self, run_id: str, *, after: int) -> None:
+        """Remove every checkpoint of a later step; of a run that begins again, with 0, all."""
         for name in artifacts.names(self._store, run_id, self._artifact_uri(run_id)):
-            self.remove_checkpoint(run_id, name)
+            if artifacts.step_of(name) > after:
+                self.remove_checkpoint(run_id, name)
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Set one tag of any run of the store, also of one that has ended."""
