@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.executors.base import Failure
+from harness.interrupts import deferred, give_way, is_requested
 from harness.job_events import Emit, Ended, Job, JobResult, JobRun, Reached, Resumed, Said
 from harness.spec.records import LossRecord
 from harness.watch import Watch
@@ -33,24 +34,28 @@ if TYPE_CHECKING:
 def run_job(job: Job, emit: Emit) -> None:
     """Train the runs of a job to their ends; each is told by an `Ended`.
 
+    A signal to stop waits for the end of a step (`interrupts.deferred`): the runs that train are
+    saved where they are, and `Interrupted` is raised.
+
     torch is imported in here: the parent of worker processes, and a sweep in which everything is
     done, never need it, and it takes some two seconds.
     """
     trainers = _trainers(job.runs, emit)
     last = max(run.config.train.steps for run in job.runs)
-    for until in (*(rung for rung in job.rungs if rung < last), last):
-        for trainer in trainers:
-            try:
-                trainer.advance(until)
-            except Exception as error:  # noqa: BLE001 - what fails one trainer is not the others'
-                for position in sorted(trainer.live):
-                    trainer.end(position, Failure.of(error))
-        if until == last or not any(trainer.live for trainer in trainers):
-            return
-        stopped = set(emit(Reached(until)))
-        for trainer in trainers:
-            for position in sorted(stopped & trainer.live):
-                trainer.end(position, trainer.watches[position].pruned())
+    with deferred():
+        for until in (*(rung for rung in job.rungs if rung < last), last):
+            for trainer in trainers:
+                try:
+                    trainer.advance(until)
+                except Exception as error:  # noqa: BLE001 - what fails one is not the others'
+                    for position in sorted(trainer.live):
+                        trainer.end(position, Failure.of(error))
+            if until == last or not any(trainer.live for trainer in trainers):
+                return
+            stopped = set(emit(Reached(until)))
+            for trainer in trainers:
+                for position in sorted(stopped & trainer.live):
+                    trainer.end(position, trainer.watches[position].pruned())
 
 
 def _trainers(runs: Sequence[JobRun], emit: Emit) -> list[_Trainer]:
@@ -77,6 +82,13 @@ class _Trainer:
         self.live.discard(position)
         self.watches.pop(position, None)
         self.emit(Ended(position, result))
+
+    def stop_if_asked(self) -> None:
+        """Between two steps: where a signal waits, save the runs that train and give way to it."""
+        if is_requested():
+            for position in sorted(self.live & self.watches.keys()):
+                self.watches[position].save()
+            give_way()
 
     def begin(self, position: int, run: JobRun) -> Begun:
         """A run at its start or, where it has checkpoints, where it goes on; that is told."""
@@ -135,6 +147,8 @@ class _Alone(_Trainer):
 
         def on_steps(records: Sequence[LossRecord]) -> Collection[int]:
             stopped = watch.on_steps(records)
+            if not watch.is_over:
+                self.stop_if_asked()
             return {0} if watch.step >= until else stopped
 
         if self._streams is not None:
@@ -169,6 +183,7 @@ class _Together(_Trainer):
                 stopped |= set(watch.on_steps([record]))
                 if watch.is_over:
                     self.end(watch.position, watch.result())
+            self.stop_if_asked()
             return stopped
 
         threads = max(self.runs[position].config.train.threads for position in going)

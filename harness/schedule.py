@@ -198,7 +198,8 @@ class Schedule:
         name = checkpoint_name(event.step)
         self.recorder.publish_checkpoint(running.run_id, event.directory, name)
         running.checkpoints[event.step] = event.loss
-        for step in superseded(running.checkpoints, running.planned.declared.config.checkpoint):
+        config = running.planned.declared.config
+        for step in superseded(running.checkpoints, config.checkpoint, config.train.steps):
             self.recorder.remove_checkpoint(running.run_id, checkpoint_name(step))
             del running.checkpoints[step]
 

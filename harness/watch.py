@@ -44,6 +44,7 @@ class Watch:
         self.checkpoint_of = checkpoint_of
         self.waiting: list[float] = []  # losses up to `step` that were not emitted yet
         self.step, self.last_loss = (saved.step, saved.loss) if saved else (0, math.nan)
+        self.saved_step = self.step
         self.diverged_at: tuple[int, float] | None = None
         self.began = time.perf_counter()
         self.emitted_at = self.saved_at = time.monotonic()
@@ -116,6 +117,11 @@ class Watch:
         reproducible = deterministic(self.run.config)
         return JobResult(state, step, metrics or {}, seconds, reproducible, loss)
 
+    def save(self) -> None:
+        """Save a checkpoint of the run as it is, unless it stands where the last one was saved."""
+        if self.step != self.saved_step:
+            self._save(self.checkpoint_of())
+
     def _save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint, and emit it after its losses."""
         from harness.gpt.checkpoint import save_checkpoint
@@ -124,7 +130,7 @@ class Watch:
         directory = self.run.staging_dir / checkpoint_name(self.step)
         save_checkpoint(directory, checkpoint)
         self.emit(StagedCheckpoint(self.position, directory, self.step, self.last_loss))
-        self.saved_at = time.monotonic()
+        self.saved_at, self.saved_step = time.monotonic(), self.step
 
     def _is_due(self, now: float) -> bool:
         every = self.run.config.checkpoint.every

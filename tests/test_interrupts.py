@@ -2,10 +2,19 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
-from harness.interrupts import Interrupted, installed, shielded
+from harness import interrupts
+from harness.interrupts import (
+    Interrupted,
+    deferred,
+    give_way,
+    installed,
+    is_requested,
+    shielded,
+)
 
 BOTH = pytest.mark.parametrize(
     ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
@@ -139,3 +148,73 @@ def test_outside_the_main_thread_nothing_is_installed():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+@BOTH
+def test_in_a_deferred_block_a_signal_waits_until_way_is_given(number, exit_code):
+    done = []
+
+    def work():
+        with deferred():
+            give_way()
+            assert not is_requested()
+            signal.raise_signal(number)
+            with shielded():
+                assert is_requested()
+            done.append("saved")
+            give_way()
+            done.append("after")
+
+    with pytest.raises(Interrupted) as caught, installed():
+        work()
+    assert done == ["saved"]
+    assert caught.value.exit_code == exit_code
+
+
+def test_a_deferred_block_in_which_nobody_gives_way_ends_with_the_signal():
+    done = []
+
+    def work():
+        with deferred():
+            signal.raise_signal(signal.SIGTERM)
+            done.append("came to its end")
+        done.append("after")
+
+    with pytest.raises(Interrupted), installed():
+        work()
+    assert done == ["came to its end"]
+
+
+def test_a_signal_breaks_into_a_deferred_block_that_takes_too_long(monkeypatch):
+    monkeypatch.setattr(interrupts, "GRACE_S", 0.1)
+    began = time.monotonic()
+    with pytest.raises(Interrupted, match="SIGINT"), installed(), deferred():
+        signal.raise_signal(signal.SIGINT)
+        while time.monotonic() - began < 30:
+            time.sleep(0.01)
+    assert time.monotonic() - began < 20
+
+
+def test_a_write_is_whole_even_when_its_time_is_over(monkeypatch):
+    monkeypatch.setattr(interrupts, "GRACE_S", 0.1)
+    done = []
+
+    def work():
+        with shielded():
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.3)
+            done.append("written whole")
+        done.append("after")
+
+    with pytest.raises(Interrupted), installed(), deferred():
+        work()
+    assert done == ["written whole"]
+
+
+def test_the_timer_of_a_signal_that_was_heard_in_time_does_nothing(monkeypatch):
+    monkeypatch.setattr(interrupts, "GRACE_S", 0.1)
+    with installed():
+        with pytest.raises(Interrupted), deferred():
+            signal.raise_signal(signal.SIGINT)
+            give_way()
+        time.sleep(0.3)

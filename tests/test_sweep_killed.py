@@ -118,7 +118,7 @@ def test_ctrl_c_reaches_all_processes_and_each_stays_silent_but_the_first(projec
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors.splitlines() == [
-        "harness: stopped by SIGINT; what was running is recorded as killed and starts again "
+        "harness: stopped by SIGINT; what was running is recorded as killed and goes on "
         "with the same command"
     ]
 
@@ -151,3 +151,41 @@ def test_a_stopped_call_with_json_prints_one_object(project):
     assert process.returncode == 143
     assert "stopped by SIGTERM" in json.loads(printed)["errors"][0]["message"]
     assert errors == ""
+
+
+@pytest.mark.parametrize("engine", ["plain", "stacked"])
+@pytest.mark.parametrize("flags", [["-j", "1"], ["-j", "2"]], ids=["here", "workers"])
+def test_a_stopped_sweep_saves_what_it_has_and_goes_on_from_there(project, engine, flags):
+    train = {"steps": 3000, "log_every": 100, "engine": engine}
+    if engine == "stacked":
+        train |= {"steps": 60_000, "log_every": 2000}
+    names = ("a", "b")
+    lrs = {name: {"optimizer": {"lr": lr}} for name, lr in zip(names, (0.01, 0.02), strict=True)}
+    path = write_sweep(Path("sweep.yaml"), lrs, train=train, **DROPOUT)
+    with started("run", path, *flags, cwd=project) as process:
+        read_until(process, f"a  step {train['log_every']}:")
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 143, errors
+    killed = records()
+    (saved,) = checkpoints(open_store(), killed["a"].run_id)
+    step = int(saved.removeprefix("step_"))
+    assert train["log_every"] <= step < train["steps"]
+    assert len(points(killed["a"].run_id)) == step
+
+    resumed = Steps()
+    result = run_sweep(load_sweep(path), observer=resumed)
+    assert result.exit_code == 0
+    assert resumed.after["a"] == step
+    assert checkpoints(open_store(), killed["a"].run_id)[-1] == f"step_{train['steps']:06d}"
+    assert [n for n, _ in points(killed["a"].run_id)] == list(range(1, train["steps"] + 1))
+
+
+class Steps(Observer):
+    def __init__(self) -> None:
+        self.after: dict[str, int] = {}
+
+    def on_resume(self, run, step):
+        self.after[run.name] = step

@@ -33,7 +33,7 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
         code = EXIT_NOTHING if isinstance(error, NothingMatched) else EXIT_USAGE
         raise typer.Exit(code) from None
     except Interrupted as stop:
-        what = "what was running is recorded as killed and starts again with the same command"
+        what = "what was running is recorded as killed and goes on with the same command"
         message = f"stopped by {stop}; {what}"
         _tell([_as_problem(message)], f"harness: {message}", as_json=as_json)
         raise typer.Exit(stop.exit_code) from None

@@ -2,8 +2,8 @@
 
 Workers are spawned, so they share no state with the parent. Each has a pipe: items go in; events
 and results come out. A worker that dies fails the item that it had, with the reason, and is
-replaced; the others go on. Workers ignore Ctrl-C: the parent decides and ends them. None outlives
-its parent, however that ends.
+replaced; the others go on. Workers ignore Ctrl-C: the parent decides, and asks them to stop; what
+they still tell on their way out is heard. None outlives its parent, however that ends.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -22,9 +23,10 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from harness.executors.base import Callbacks, Failure, Function
-from harness.interrupts import shielded
+from harness.interrupts import Interrupted, installed, shielded
 
 _EVENT, _DONE, _DIED = "event", "done", "died"
+PATIENCE_S = 3.5  # a little longer than what a worker takes to save its runs
 
 
 @dataclasses.dataclass
@@ -58,6 +60,10 @@ class Processes:
                         workers.remove(worker)
                         workers.append(_start(function))
                         _give(workers[-1], waiting, callbacks)
+        except Interrupted:
+            _ask_to_stop(workers)
+            _hear_out(workers, callbacks)
+            raise
         finally:
             for worker in workers:
                 _end(worker)
@@ -65,22 +71,45 @@ class Processes:
     def _serve(self, worker: _Worker, callbacks: Callbacks, waiting: deque[int]) -> bool:
         """Take one message of a worker, and give it the next item if it is done; is it dead?"""
         assert worker.index is not None
-        kind, value = _receive(worker)
-        if kind == _EVENT:
-            callbacks.on_event(worker.index, value)
-            return False
-        index, worker.index = worker.index, None
-        if not callbacks.on_done(index, value):
-            waiting.clear()
-        if kind == _DONE:
-            _give(worker, waiting, callbacks)
-        return kind == _DIED
+        with shielded():  # a signal in the middle of a message would leave the pipe unreadable
+            kind, value = _receive(worker)
+            if kind == _EVENT:
+                callbacks.on_event(worker.index, value)
+                return False
+            index, worker.index = worker.index, None
+            if not callbacks.on_done(index, value):
+                waiting.clear()
+            if kind == _DONE:
+                _give(worker, waiting, callbacks)
+            return kind == _DIED
 
 
-def _heard(workers: Sequence[_Worker]) -> list[_Worker]:
+def _heard(workers: Sequence[_Worker], timeout_s: float | None = None) -> list[_Worker]:
     """The workers that have a message; waits until one has."""
     busy = {worker.pipe: worker for worker in workers if worker.index is not None}
-    return [busy[pipe] for pipe in wait(list(busy)) if isinstance(pipe, Connection)]
+    return [busy[pipe] for pipe in wait(list(busy), timeout_s) if isinstance(pipe, Connection)]
+
+
+def _ask_to_stop(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        if worker.index is not None:
+            worker.process.terminate()
+
+
+def _hear_out(workers: Sequence[_Worker], callbacks: Callbacks) -> None:
+    """Take what workers that were asked to stop still tell, for `PATIENCE_S` at most."""
+    until = time.monotonic() + PATIENCE_S
+    while any(worker.index is not None for worker in workers):
+        heard = _heard(workers, max(0.0, until - time.monotonic()))
+        if not heard:
+            return
+        for worker in heard:
+            assert worker.index is not None
+            kind, value = _receive(worker)
+            if kind == _EVENT:
+                callbacks.on_event(worker.index, value)
+            else:
+                worker.index = None
 
 
 def _receive(worker: _Worker) -> tuple[str, Any]:
@@ -138,24 +167,32 @@ def _death(worker: _Worker) -> Failure:
 def _work(function: Function, pipe: Connection) -> None:
     """A worker's life: items until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    while True:
-        try:
-            item = pipe.recv()
-        except (EOFError, ConnectionResetError):
-            return
-        try:
-            result = function(item, partial(_tell, pipe, _EVENT))
-            _tell(pipe, _DONE, result)
-        except Exception as error:  # noqa: BLE001 - one run's failure is not the sweep's
-            _tell(pipe, _DONE, Failure.of(error))
+    with contextlib.suppress(Interrupted), installed([signal.SIGTERM]):
+        while _serve(function, pipe):
+            pass
+
+
+def _serve(function: Function, pipe: Connection) -> bool:
+    """Work on the next item; False when there is none."""
+    try:
+        item = pipe.recv()
+    except (EOFError, ConnectionResetError):
+        return False
+    try:
+        _tell(pipe, _DONE, function(item, partial(_tell, pipe, _EVENT)))
+    except Exception as error:  # noqa: BLE001 - one run's failure is not the sweep's
+        _tell(pipe, _DONE, Failure.of(error))
+    except Interrupted as stop:
+        _tell(pipe, _DONE, Failure.of(stop))
+    return True
 
 
 def _tell(pipe: Connection, kind: str, value: Any) -> None:
-    """Send a message home; the process ends where nobody is left to hear it."""
+    """Send a message home, whole; the process ends where nobody is left to hear it."""
     try:
-        pipe.send((kind, value))
+        with shielded():
+            pipe.send((kind, value))
     except (BrokenPipeError, ConnectionResetError):
         os._exit(1)
 

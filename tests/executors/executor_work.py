@@ -76,11 +76,11 @@ class Kept:
         self,
         items: Sequence[Any],
         *,
-        stop_after: int | None = None,
+        stop_at_first: bool = False,
         raise_in: str = "",
         error: BaseException | None = None,
     ) -> None:
-        self.items, self.stop_after, self.raise_in = items, stop_after, raise_in
+        self.items, self.stop_at_first, self.raise_in = items, stop_at_first, raise_in
         self.error = error or OSError("the disk is full")
         self.prepared: list[int] = []
         self.prepared_at_stop: list[int] = []
@@ -106,6 +106,6 @@ class Kept:
         assert index not in self.results, "two ends"
         self.results[index] = result
         self._maybe_raise("on_done")
-        if index == self.stop_after:
+        if self.stop_at_first and not self.prepared_at_stop:
             self.prepared_at_stop = list(self.prepared)
-        return index != self.stop_after
+        return not self.stop_at_first

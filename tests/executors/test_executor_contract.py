@@ -82,7 +82,7 @@ def test_an_error_that_is_a_sentence_already_is_told_as_it_is(executor):
 
 
 def test_no_item_is_taken_after_on_done_said_to_stop(executor):
-    kept = Kept(list(range(200)), stop_after=0)
+    kept = Kept(list(range(200)), stop_at_first=True)
     executor.run(work.square, range(200), kept)
     assert kept.prepared == kept.prepared_at_stop
     assert len(kept.prepared) < 200
