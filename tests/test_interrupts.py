@@ -188,10 +188,15 @@ def test_a_deferred_block_in_which_nobody_gives_way_ends_with_the_signal():
 def test_a_signal_breaks_into_a_deferred_block_that_takes_too_long(monkeypatch):
     monkeypatch.setattr(interrupts, "GRACE_S", 0.1)
     began = time.monotonic()
-    with pytest.raises(Interrupted, match="SIGINT"), installed(), deferred():
-        signal.raise_signal(signal.SIGINT)
-        while time.monotonic() - began < 30:
-            time.sleep(0.01)
+
+    def work():
+        with deferred():
+            signal.raise_signal(signal.SIGINT)
+            while time.monotonic() - began < 30:
+                time.sleep(0.01)
+
+    with pytest.raises(Interrupted, match="SIGINT"), installed():
+        work()
     assert time.monotonic() - began < 20
 
 
@@ -213,8 +218,13 @@ def test_a_write_is_whole_even_when_its_time_is_over(monkeypatch):
 
 def test_the_timer_of_a_signal_that_was_heard_in_time_does_nothing(monkeypatch):
     monkeypatch.setattr(interrupts, "GRACE_S", 0.1)
-    with installed():
-        with pytest.raises(Interrupted), deferred():
+
+    def work():
+        with deferred():
             signal.raise_signal(signal.SIGINT)
             give_way()
+
+    with installed():
+        with pytest.raises(Interrupted):
+            work()
         time.sleep(0.3)
