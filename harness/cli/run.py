@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.errors import reporting
-from harness.cli.files import check_folder, write_text
+from harness.cli.files import check_folder
 from harness.cli.options import AsJson, File, Force, Jobs, MaxRuns, Only, Set, TrackingUri
 from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
-    from harness.results import SweepResult
     from harness.spec.sweep_file import Sweep
 
 
@@ -57,6 +56,7 @@ def run(
         if dry_run:
             _dry_run(sweep, only or [], force, jobs, tracking_uri, as_json, quiet)
             return
+        from harness.cli.junit import write_junit
         from harness.cli.progress import progress_for
         from harness.cli.summary import print_summary
         from harness.sweep import run_sweep
@@ -73,7 +73,7 @@ def run(
                 observer=observer,
             )
         if junit is not None:
-            _write_junit(junit, sweep.name, result)
+            write_junit(junit, sweep.name, result)
         if as_json:
             print(json.dumps(result.to_json()))
         else:
@@ -104,18 +104,3 @@ def _dry_run(
         print(json.dumps(SweepResult(results).to_json()))
     elif not quiet:
         print_plan(runs, jobs)
-
-
-def _write_junit(path: Path, sweep_name: str, result: SweepResult) -> None:
-    from harness.report.junit import CheckedRun, junit_xml
-
-    runs = [
-        CheckedRun(
-            run.planned.name,
-            run.planned.declared.experiment,
-            run.claims,
-            run.message or run.status if run.status in ("failed", "killed") else "",
-        )
-        for run in result.runs
-    ]
-    write_text(path, junit_xml(sweep_name, runs))

@@ -1,38 +1,61 @@
 """Claims as a JUnit file, which a CI system shows as tests.
 
-One suite an experiment, one case a claim of a run; a claim that does not hold is a failure with
-what was observed, one that cannot be decided is skipped, a run that failed is an error.
+One suite an experiment or a search, one case a claim of a run or of the search; a claim that does
+not hold is a failure with what was observed, one that cannot be decided is skipped, a run or a
+trial that failed is an error.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from harness.errors import escape
-from harness.report.claims import ClaimResult
 
 
-class CheckedRun(NamedTuple):
-    """A run as the file shows it; ``error`` is the reason why it failed, if it did."""
+class DecidedClaim(Protocol):
+    """What is known of a claim of a run or of a search; ``holds`` is None where undecided."""
+
+    @property
+    def text(self) -> str:
+        """The claim in a line."""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it holds."""
+
+    @property
+    def observed(self) -> object:
+        """What was seen; None for nothing."""
+
+    @property
+    def detail(self) -> str:
+        """What there is to say besides."""
+
+
+class Checked(NamedTuple):
+    """A run, a search or a trial as the file shows it; ``error`` is why it failed, if it did.
+
+    ``suite`` is its experiment, or its search.
+    """
 
     name: str
-    experiment: str
-    claims: tuple[ClaimResult, ...]
+    suite: str
+    claims: Sequence[DecidedClaim] = ()
     error: str = ""
 
 
-def junit_xml(sweep: str, runs: Sequence[CheckedRun]) -> str:
+def junit_xml(sweep: str, checked: Sequence[Checked]) -> str:
     """The file's text."""
     root = ET.Element("testsuites", name=escape(sweep))
-    suites: dict[str, list[CheckedRun]] = {}
-    for run in runs:
-        suites.setdefault(run.experiment, []).append(run)
-    for experiment, members in suites.items():
-        suite = ET.SubElement(root, "testsuite", name=escape(experiment))
-        for run in members:
-            _add_run(suite, sweep, run)
+    suites: dict[str, list[Checked]] = {}
+    for one in checked:
+        suites.setdefault(one.suite, []).append(one)
+    for name, members in suites.items():
+        suite = ET.SubElement(root, "testsuite", name=escape(name))
+        for one in members:
+            _add(suite, sweep, one)
         for attribute, tag in (
             ("failures", "failure"),
             ("errors", "error"),
@@ -44,12 +67,12 @@ def junit_xml(sweep: str, runs: Sequence[CheckedRun]) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _add_run(suite: ET.Element, sweep: str, run: CheckedRun) -> None:
-    classname = escape(f"{sweep}.{run.name}")
-    if run.error:
+def _add(suite: ET.Element, sweep: str, checked: Checked) -> None:
+    classname = escape(f"{sweep}.{checked.name}")
+    if checked.error:
         case = ET.SubElement(suite, "testcase", classname=classname, name="training")
-        ET.SubElement(case, "error", message=escape(run.error))
-    for claim in run.claims:
+        ET.SubElement(case, "error", message=escape(checked.error))
+    for claim in checked.claims:
         case = ET.SubElement(suite, "testcase", classname=classname, name=escape(claim.text))
         observed = "nothing" if claim.observed is None else repr(claim.observed)
         text = escape(f"observed {observed}" + (f" ({claim.detail})" if claim.detail else ""))

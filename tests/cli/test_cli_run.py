@@ -184,6 +184,35 @@ def test_junit_is_written_with_every_verdict(harness, project):
     assert not list(project.glob("*.new"))
 
 
+def test_junit_has_a_suite_of_each_search_with_its_claims_and_failed_trials(harness, project):
+    path = write(a={"expect": [CLAIM]})
+    devices = {"train.device": {"choices": ["cpu", "cuda:99"]}}
+    claims = [
+        {"best": "train.device", "equals": "cpu"},
+        {"best": "value", "below": 0},
+        {"better_than": {"search": "broken"}},
+    ]
+    entry = {"extends": "a", "metric": "train/loss", "sampler": {"name": "grid"}, "n_trials": 2}
+    searches = {
+        "s": {**entry, "space": devices, "expect": claims},
+        "broken": {**entry, "space": {"train.device": {"choices": ["cuda:99"]}}},
+    }
+    path.write_text(json.dumps({**json.loads(path.read_text()), "searches": searches}))
+    assert harness("run", path, "--junit", "c.xml", "-q").exit_code == 1
+    experiment, search, broken = ET.parse("c.xml").getroot()
+    assert (experiment.get("name"), experiment.get("tests")) == ("a", "1")
+    assert search.attrib == {
+        **{"name": "s", "tests": "4", "failures": "1", "errors": "1", "skipped": "1"}
+    }
+    assert [case.get("classname") for case in search[:3]] == ["sweep.s"] * 3
+    assert search[0].findtext("system-out") == "observed 'cpu'"
+    assert search[1].find("failure").get("message").startswith("observed 2.388")
+    assert search[2].find("skipped").get("message") == "broken has no finished trial"
+    assert search[3].get("classname").startswith("sweep.s/trial=")
+    assert "cuda:99 is not on this machine" in search[3].find("error").get("message")
+    assert (broken.get("name"), broken.get("tests"), broken.get("errors")) == ("broken", "1", "1")
+
+
 def test_set_only_force_and_jobs_reach_the_sweep(harness, project):
     path = write(a={}, b={"optimizer": {"lr": 0.1}})
     flags = ["--json", "--only", "b", "--set", "train.steps=3"]
