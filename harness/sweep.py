@@ -17,6 +17,7 @@ from harness.interrupts import installed
 from harness.observer import Observer
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
 from harness.results import SweepResult
+from harness.search.planned import PlannedSearch, Planner
 from harness.spec.sweep_file import Sweep
 from harness.tracking.lock import hold
 from harness.tracking.read import find_runs
@@ -51,6 +52,27 @@ def plan_sweep(
             torch_version=importlib.metadata.version("torch"),
         )
     )
+
+
+def plan_searches(
+    sweep: Sweep, *, tracking_uri: str | None = None, only: str | Sequence[str] = ()
+) -> tuple[PlannedSearch, ...]:
+    """What `run_sweep` would do for the searches, without creating or writing anything.
+
+    Optuna is imported where there is a database that may hold studies, and only there.
+
+    Raises:
+        NothingMatched: ``only`` selects nothing.
+        StoreError: the store, or the storage of a search, cannot be read.
+    """
+    only = _globs(only)
+    _check_selection(sweep, only)
+    searches = selected_searches(sweep, only)
+    store = _existing_store(tracking_uri) if searches else None
+    state_dir = store.state_dir if store else Path.cwd() / STORE_FOLDER
+    corpora = Corpora(state_dir / ".cache" / "corpora", write=False)
+    planner = Planner(sweep, corpora, find_runs(store) if store else [], state_dir)
+    return tuple(planner.plan(search) for search in searches)
 
 
 def run_sweep(

@@ -13,6 +13,7 @@ from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
     from harness.planning import PlannedRun
+    from harness.search.planned import PlannedSearch
 
 
 def plan(
@@ -25,20 +26,26 @@ def plan(
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what `run` would do: run, fingerprint, engine, stack and the reason. Writes nothing."""
+    """Show what `run` would do: runs with fingerprint, engine, stack and reason, and searches.
+
+    Writes nothing.
+    """
     with reporting(as_json=as_json):
         from harness.spec.load import load_sweep
 
         sweep = load_sweep(file, overrides=set_ or (), only=only or (), max_runs=max_runs)
-        from harness.sweep import plan_sweep
+        from harness.cli import planned_searches
+        from harness.sweep import plan_searches, plan_sweep
 
         runs = plan_sweep(sweep, tracking_uri=tracking_uri, only=only or (), force=force)
+        searches = plan_searches(sweep, tracking_uri=tracking_uri, only=only or ())
         if as_json:
             stacks = stack_numbers(runs, jobs)
             shown = [{**to_json(run), "stack": stacks.get(run.name)} for run in runs]
-            print(json.dumps({"runs": shown, "searches": []}))
+            sought = [planned_searches.to_json(search) for search in searches]
+            print(json.dumps({"runs": shown, "searches": sought}))
         else:
-            print_plan(runs, jobs)
+            print_plan(runs, searches, jobs)
 
 
 def to_json(run: PlannedRun) -> dict[str, Any]:
@@ -61,8 +68,21 @@ def stack_numbers(runs: Sequence[PlannedRun], jobs: int | None = None) -> dict[s
     return {run.name: number for number, stack in enumerate(together, 1) for run in stack}
 
 
-def print_plan(runs: Sequence[PlannedRun], jobs: int | None = None) -> None:
-    """The plan as a table, and its sum in a line."""
+def print_plan(
+    runs: Sequence[PlannedRun], searches: Sequence[PlannedSearch], jobs: int | None = None
+) -> None:
+    """The plan as a table of runs and one of searches, each with its sum in a line."""
+    from harness.cli.planned_searches import print_searches
+
+    if runs or not searches:
+        _print_runs(runs, jobs)
+    if runs and searches:
+        print()
+    if searches:
+        print_searches(searches)
+
+
+def _print_runs(runs: Sequence[PlannedRun], jobs: int | None) -> None:
     from harness.cli.tables import print_table
 
     stacks = stack_numbers(runs, jobs)

@@ -91,16 +91,22 @@ def _dry_run(
     quiet: bool,
 ) -> None:
     """The plan, in the form of a result where `--json` wants one: every status is `planned`."""
+    from harness.cli import planned_searches
     from harness.cli.plan import print_plan
-    from harness.results import RunResult, SweepResult
-    from harness.sweep import plan_sweep
+    from harness.results import RunResult
+    from harness.sweep import plan_searches, plan_sweep
 
     runs = plan_sweep(sweep, tracking_uri=uri, only=only, force=force)
+    searches = plan_searches(sweep, tracking_uri=uri, only=only)
     if as_json:
-        results = tuple(
+        results = [
             RunResult(run, run.stored.run_id if run.stored else None, "planned", None)
             for run in runs
-        )
-        print(json.dumps(SweepResult(results).to_json()))
+        ]
+        shown = {
+            "runs": [result.to_json() for result in results],
+            "searches": [planned_searches.to_json(search) for search in searches],
+        }
+        print(json.dumps(shown))
     elif not quiet:
-        print_plan(runs, jobs)
+        print_plan(runs, searches, jobs)

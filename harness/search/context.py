@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from typing import Protocol
 
 from harness.observer import Observer
 from harness.planning import Corpora
@@ -13,6 +14,13 @@ from harness.spec.sweep_file import DeclaredRun, Search, Sweep
 from harness.tracking.read import StoredRun, history
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store
+
+
+class Declared(Protocol):
+    """What the name of a study hangs on."""
+
+    sweep: Sweep
+    corpora: Corpora
 
 
 @dataclasses.dataclass
@@ -31,13 +39,13 @@ class Context:
         return [loss for _, loss in sorted(history(self.store, run.run_id).items())]
 
 
-def study_name(context: Context, search: Search) -> str:
+def study_name(context: Declared, search: Search) -> str:
     """The study of a search: a changed search is another study, and the old one is kept."""
     digest = hashlib.sha256(definition(context, search).encode()).hexdigest()[:8]
     return f"{context.sweep.name}/{search.name}/{digest}"
 
 
-def definition(context: Context, search: Search) -> str:
+def definition(context: Declared, search: Search) -> str:
     """Everything that decides a trial, as JSON; how many there are and what is claimed does not."""
     config = search.config
     named = DeclaredRun(search.name, search.name, "", (), None, search.base, search.corpus)

@@ -6,6 +6,7 @@ conditions; so the points are enumerated here and enqueued one by one.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Iterator
@@ -27,6 +28,11 @@ def grid_points(space: Space, seed: int) -> list[dict[str, Value]]:
             break
     random.Random(seed).shuffle(points)
     return points
+
+
+def num_points(space: Space, limit: int) -> int:
+    """How many points there are, counted up to ``limit``."""
+    return sum(1 for _ in itertools.islice(_points(space.parameters, {}), limit))
 
 
 def _points(

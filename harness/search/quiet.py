@@ -1,4 +1,4 @@
-"""Optuna without log lines and warnings of experimental arguments, and its errors as ours."""
+"""Optuna without log lines and warnings of experimental arguments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import warnings
 from collections.abc import Iterator
 
 import optuna
-import sqlalchemy
-
-from harness.errors import StoreError
 
 
 @contextlib.contextmanager
@@ -24,14 +21,3 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(before)
-
-
-@contextlib.contextmanager
-def told(where: str, what: str) -> Iterator[None]:
-    """Errors of the database as StoreError: ``what`` was tried at ``where``."""
-    try:
-        yield
-    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-        cause = error.__cause__ or error
-        line = str(cause).strip().partition("\n")[0]
-        raise StoreError(f"{where}: cannot {what}: {line}") from error

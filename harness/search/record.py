@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.search.parents import covers, current_parent
 from harness.search.result import STATES, SearchResult
 from harness.search.study_log import StudyLog
 from harness.spec.names import compact
@@ -41,18 +42,12 @@ class SearchRecord:
     ) -> None:
         self.recorder, self.sweep_name = recorder, sweep_name
         self.search, self.study = search, study
-        parents = [run for run in of_study(stored, study, "search") if run.superseded_by is None]
-        self._known = parents[-1] if parents else None
+        self._known = current_parent(stored, study)
         self.run_id = ""
 
     def covers(self, num_trials: int) -> bool:
         """Whether the store has the parent of just so many trials, finished."""
-        known = self._known
-        return (
-            known is not None
-            and known.is_done
-            and known.tags.get(keys.NUM_TRIALS) == str(num_trials)
-        )
+        return covers(self._known, num_trials)
 
     def keep(self) -> None:
         """Leave the parent as it is: it covers all trials."""
@@ -153,8 +148,3 @@ def _best_params(result: SearchResult) -> dict[str, str]:
         for path, value in best.params.items()
     }
     return {**shown, "best.value": f"{best.values[0]:.17g}", BEST_TRIAL: str(best.number)}
-
-
-def of_study(recorded: Sequence[StoredRun], study: str, kind: keys.Kind) -> list[StoredRun]:
-    """The records of a study: of kind `run` its trials', of kind `search` its parents."""
-    return [run for run in recorded if run.kind == kind and run.tags.get(keys.STUDY) == study]

@@ -16,10 +16,12 @@ from harness.search.asking import as_runs
 from harness.search.batch import Batch, BatchTrial, Report
 from harness.search.context import Context, definition, study_name
 from harness.search.memory import StudyInMemory, check_same
+from harness.search.parents import of_study
 from harness.search.quiet import quiet
 from harness.search.reading import trial_results
-from harness.search.record import SearchRecord, of_study
+from harness.search.record import SearchRecord
 from harness.search.result import SearchResult, best_text
+from harness.search.storage_url import storage_url
 from harness.search.study_log import (
     ERROR,
     RUN_ID,
@@ -27,7 +29,6 @@ from harness.search.study_log import (
     Asked,
     StudyLog,
     asked_with,
-    storage_url,
 )
 from harness.search.training import TrialSchedule
 from harness.spec.sweep_file import Search
@@ -268,7 +269,7 @@ def _result(
     return SearchResult(
         name=search.name,
         study=log.name,
-        storage=log.where,
+        storage=str(log.where),
         directions=search.config.direction,
         trials=trial_results(search.config.space, ordered),
     )

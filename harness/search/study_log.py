@@ -9,16 +9,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import optuna
-import sqlalchemy
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.errors import StoreError
-from harness.search.quiet import told
+from harness.search.storage import open_storage, open_to_read, told
+from harness.search.storage_url import StorageUrl
 
 BATCH = "harness.batch"
 RUN_ID = "harness.run_id"
@@ -41,13 +38,13 @@ class Asked:
 
 
 class StudyLog:
-    """One study of a storage; ``url`` is an SQLAlchemy URL as Optuna takes it.
+    """One study of a storage.
 
     Raises StoreError where the database cannot be opened, read or written.
     """
 
     def __init__(
-        self, storage: optuna.storages.RDBStorage, where: str, study: optuna.Study
+        self, storage: optuna.storages.RDBStorage, where: StorageUrl, study: optuna.Study
     ) -> None:
         self.where, self.study, self.name = where, study, study.study_name
         self._storage = storage
@@ -56,17 +53,15 @@ class StudyLog:
     @classmethod
     def open(
         cls,
-        url: str,
+        where: StorageUrl,
         name: str,
         directions: Sequence[str],
         metrics: Sequence[str],
         attrs: Mapping[str, str],
     ) -> StudyLog:
         """The study of that name, made where it is not there; ``attrs`` describe it to people."""
-        parsed = _parsed(url)
-        where = parsed.render_as_string()
+        storage = open_storage(where)
         with told(where, "open the study"):
-            storage = _storage(parsed, where)
             study = optuna.create_study(
                 study_name=name,
                 storage=storage,
@@ -82,14 +77,12 @@ class StudyLog:
             return cls(storage, where, study)
 
     @classmethod
-    def existing(cls, url: str, name: str) -> StudyLog | None:
-        """The study of that name where there is one; nothing is made."""
-        parsed = _parsed(url)
-        where, database = parsed.render_as_string(), _file(parsed)
-        if database is not None and not database.exists():
+    def existing(cls, where: StorageUrl, name: str) -> StudyLog | None:
+        """The study of that name where there is one, to be read: nothing is made or written."""
+        storage = open_to_read(where)
+        if storage is None:
             return None
         with told(where, "open the study"):
-            storage = _storage(parsed, where)
             try:
                 return cls(storage, where, optuna.load_study(study_name=name, storage=storage))
             except KeyError:
@@ -165,49 +158,3 @@ def asked_with(trial: FrozenTrial) -> Asked | None:
     """The batch that a trial was asked in; None for a trial that we did not ask."""
     first, _, size = str(trial.user_attrs.get(BATCH, "")).partition("+")
     return Asked(int(first), int(size)) if first.isdecimal() and size.isdecimal() else None
-
-
-def storage_url(state_dir: Path, url: str | None) -> str:
-    """The storage of a search: what it says, else the file beside the runs."""
-    return url or f"sqlite:///{state_dir / 'optuna.db'}"
-
-
-def _parsed(url: str) -> sqlalchemy.URL:
-    try:
-        return sqlalchemy.make_url(url)
-    except sqlalchemy.exc.ArgumentError as error:
-        raise StoreError(
-            f"{url}: is no storage for a study; write sqlite:///PATH or another SQLAlchemy URL"
-        ) from error
-
-
-def _file(url: sqlalchemy.URL) -> Path | None:
-    """The file of a SQLite URL; None for other databases."""
-    return Path(url.database) if _is_sqlite(url) and url.database else None
-
-
-def _is_sqlite(url: sqlalchemy.URL) -> bool:
-    return url.get_backend_name() == "sqlite"
-
-
-def _storage(url: sqlalchemy.URL, where: str) -> optuna.storages.RDBStorage:
-    database = _file(url)
-    if database is not None:
-        database.parent.mkdir(parents=True, exist_ok=True)
-    arguments = {"connect_args": {"timeout": 30}} if _is_sqlite(url) else None
-    try:
-        storage = optuna.storages.RDBStorage(
-            url.render_as_string(hide_password=False), engine_kwargs=arguments
-        )
-    except (RuntimeError, ImportError) as error:  # another schema; a driver that is not installed
-        raise StoreError(f"{where}: cannot open the study: {error}") from error
-    if _is_sqlite(url):
-        sqlalchemy.event.listen(storage.engine, "connect", _pragmas)
-        storage.engine.dispose()  # connections from before the listener
-    return storage
-
-
-def _pragmas(connection: Any, _record: object) -> None:
-    """A commit is then a write to the log without waiting for the disk: 1 ms for 10."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import sweep_files
 
+from harness.interrupts import Interrupted
 from harness.observer import Observer
 from harness.search.quiet import quiet
 from harness.search.result import SearchResult
@@ -17,6 +18,30 @@ from harness.sweep import run_sweep
 
 LR = {"optimizer.lr": {"low": 1e-3, "high": 1.0, "log": True}}
 HALVING = {"name": "successive_halving", "min_resource": 2, "reduction_factor": 2}
+
+
+class StopAt(Observer):
+    """Stops the call at the n-th thing that it hears."""
+
+    def __init__(self, n: int) -> None:
+        self.left = n
+
+    def _heard(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Interrupted(2)
+
+    def on_losses(self, run, losses) -> None:
+        self._heard()
+
+    def on_start(self, run) -> None:
+        self._heard()
+
+    def on_end(self, run, outcome) -> None:
+        self._heard()
+
+    def on_search(self, progress) -> None:
+        self._heard()
 
 
 def search(**changes: Any) -> dict[str, Any]:

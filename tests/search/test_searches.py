@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
-from searches import HALVING, LR, run, search, study, table, write
+from searches import HALVING, LR, StopAt, run, search, study, table, write
 from sweep_files import read_until, started
 
 from harness.interrupts import Interrupted
@@ -24,30 +24,6 @@ from harness.tracking.store import open_store
 
 SAMPLERS = ["random", "tpe", "cmaes", "qmc", "gp"]
 TWO = {**LR, "train.batch_size": {"low": 1, "high": 4}}
-
-
-class StopAt(Observer):
-    """Stops the call at the n-th thing that it hears."""
-
-    def __init__(self, n: int) -> None:
-        self.left = n
-
-    def _heard(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Interrupted(2)
-
-    def on_losses(self, run, losses) -> None:
-        self._heard()
-
-    def on_start(self, run) -> None:
-        self._heard()
-
-    def on_end(self, run, outcome) -> None:
-        self._heard()
-
-    def on_search(self, progress) -> None:
-        self._heard()
 
 
 def sampled(name: str, **changes):
