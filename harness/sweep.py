@@ -18,10 +18,16 @@ from harness.observer import Observer
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
 from harness.results import SweepResult
 from harness.search.planned import PlannedSearch, Planner
+from harness.search.storage_check import check_storages
 from harness.spec.sweep_file import Sweep
 from harness.tracking.lock import hold
 from harness.tracking.read import find_runs
 from harness.tracking.store import STORE_FOLDER, Store, open_store
+
+FORCED_SEARCHES = (
+    "--force trains the runs of experiments again and leaves searches alone: their studies go on, "
+    "and no trial is trained again"
+)
 
 
 def plan_sweep(
@@ -96,7 +102,7 @@ def run_sweep(
         jobs: 1 trains in this process, more in so many worker processes, and None in as many
             as `default_jobs` finds worth it. Workers import the calling script, so one that
             asks for more than 1 needs the guard ``if __name__ == "__main__"``.
-        force: train again what is done, in new records.
+        force: train again what experiments have done, in new records; searches go on.
         fail_fast: start nothing after the first run that fails.
         wait: wait for another sweep on the store instead of raising.
         observer: hears what happens.
@@ -113,6 +119,10 @@ def run_sweep(
     store = open_store(tracking_uri)
     if store.note:
         observer.on_note(store.note)
+    searches = selected_searches(sweep, only)
+    check_storages(searches, store.state_dir)
+    if force and searches:
+        observer.on_note(FORCED_SEARCHES)
     with hold(store.state_dir, store.uri, wait=wait), installed():
         call = Call(sweep, store, only, observer)
         call.plan(force=force, experiments=experiments)

@@ -12,11 +12,13 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sweep_files
 from filelock import FileLock
+from postgres import Postgres, started_server
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +61,13 @@ def project(
     connection.close()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; each test makes databases of its own in it."""
+    with started_server() as server:
+        yield server
 
 
 @dataclasses.dataclass(frozen=True)

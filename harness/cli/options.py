@@ -40,7 +40,9 @@ Jobs = Annotated[
         show_default=False,
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Train again what is done.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Train runs again that are done; searches go on.")
+]
 Run = Annotated[
     str,
     typer.Argument(

@@ -39,6 +39,7 @@ def plan(
 
         runs = plan_sweep(sweep, tracking_uri=tracking_uri, only=only or (), force=force)
         searches = plan_searches(sweep, tracking_uri=tracking_uri, only=only or ())
+        planned_searches.note_forced(searches, force=force)
         if as_json:
             stacks = stack_numbers(runs, jobs)
             shown = [{**to_json(run), "stack": stacks.get(run.name)} for run in runs]

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from harness.search.planned import PlannedSearch
 
 
+def note_forced(searches: Sequence[PlannedSearch], *, force: bool) -> None:
+    """What `run --force` notes, where it has searches to leave alone."""
+    from harness.cli.progress import Notes
+    from harness.sweep import FORCED_SEARCHES
+
+    if force and searches:
+        Notes().on_note(FORCED_SEARCHES)
+
+
 def to_json(planned: PlannedSearch) -> dict[str, Any]:
     """The keys of a search's result, of what is there now, and what is to be done.
 

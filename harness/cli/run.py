@@ -98,6 +98,7 @@ def _dry_run(
 
     runs = plan_sweep(sweep, tracking_uri=uri, only=only, force=force)
     searches = plan_searches(sweep, tracking_uri=uri, only=only)
+    planned_searches.note_forced(searches, force=force)
     if as_json:
         results = [
             RunResult(run, run.stored.run_id if run.stored else None, "planned", None)

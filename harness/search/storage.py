@@ -94,6 +94,12 @@ def open_to_read(where: StorageUrl) -> optuna.storages.RDBStorage | None:
         return _storage(url, arguments, skip_table_creation=True)
 
 
+def close_storage(storage: optuna.storages.RDBStorage) -> None:
+    """Let go of the database."""
+    storage.remove_session()
+    storage.engine.dispose()
+
+
 def _is_complete(connection: sqlalchemy.Connection) -> bool:
     """Whether Optuna's tables are there: its revision is the last thing that it writes."""
     if not sqlalchemy.inspect(connection).has_table("alembic_version"):

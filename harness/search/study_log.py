@@ -14,7 +14,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.search.storage import open_storage, open_to_read, told
+from harness.search.storage import close_storage, open_storage, open_to_read, told
 from harness.search.storage_url import StorageUrl
 
 BATCH = "harness.batch"
@@ -86,7 +86,7 @@ class StudyLog:
             try:
                 return cls(storage, where, optuna.load_study(study_name=name, storage=storage))
             except KeyError:
-                storage.engine.dispose()
+                close_storage(storage)
                 return None
 
     def trials(self) -> list[FrozenTrial]:
@@ -150,8 +150,7 @@ class StudyLog:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._storage.remove_session()
-        self._storage.engine.dispose()
+        close_storage(self._storage)
 
 
 def asked_with(trial: FrozenTrial) -> Asked | None:

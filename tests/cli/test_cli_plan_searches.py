@@ -40,3 +40,20 @@ def test_json_has_the_keys_of_a_result_and_what_is_to_do(harness, project):
     }
     for command in (["plan", path], ["run", path, "--dry-run"]):
         assert json.loads(harness(*command, "--json").stdout)["searches"] == [wanted]
+
+
+def test_force_says_that_it_leaves_searches_alone(harness, project):
+    path = write(project / "s.yaml", s=search(n_trials=2))
+    note = "harness: --force trains the runs of experiments again and leaves searches alone: "
+    assert harness("run", path, "-q").stderr == ""
+    result = harness("run", path, "--force")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(note)
+    assert line.endswith("their studies go on, and no trial is trained again")
+    assert "2 trials, 0 new" in result.stdout
+    told = harness("run", path, "--force", "--json")
+    assert told.stderr.startswith(note)
+    assert json.loads(told.stdout)["runs"][0]["reason"] == "forced"
+    for command in (["plan", path], ["plan", path, "--json"], ["run", path, "--dry-run"]):
+        assert harness(*command, "--force").stderr.startswith(note)
+    assert harness("run", path, "--force", "--only", "a").stderr == ""
