@@ -18,7 +18,10 @@ DOCUMENTS = sorted(
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-COMMANDS = ["run", "search", "plan", "validate", "schema", "compare", "eval", "generate", "ui"]
+COMMANDS = [
+    *("run", "search", "plan", "validate", "schema"),
+    *("ls", "compare", "eval", "generate", "ui"),
+]
 
 
 def paths_named_in(text: str) -> set[str]:

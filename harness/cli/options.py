@@ -49,3 +49,32 @@ Run = Annotated[
         metavar="RUN", help="A run's name or id, or a checkpoint's path.", show_default=False
     ),
 ]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Globs of names of runs, searches or experiments; all without one.",
+        show_default=False,
+    ),
+]
+Sweeps = Annotated[
+    list[str] | None,
+    typer.Option("--sweep", metavar="GLOB", help="Only of these sweeps; repeatable."),
+]
+States = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--state",
+        help="Only running, finished, diverged, pruned, failed or killed; repeatable.",
+    ),
+]
+Kinds = Annotated[
+    list[str] | None, typer.Option("--kind", help="Only run, group or search; repeatable.")
+]
+Engines = Annotated[
+    list[str] | None, typer.Option("--engine", help="Only bare, plain or stacked; repeatable.")
+]
+WithTrials = Annotated[bool, typer.Option("--trials", help="The trials of searches too.")]
+WithSuperseded = Annotated[
+    bool, typer.Option("--all", help="Records that a newer one replaced too.")
+]

@@ -22,7 +22,10 @@ except SystemExit as end:
     code = end.code
 print([name for name in {heavy!r} if name in sys.modules], code, file=sys.stderr)
 """
-COMMANDS = ["run", "plan", "validate", "schema", "compare", "eval", "generate", "ui"]
+COMMANDS = [
+    *("run", "search", "plan", "validate", "schema"),
+    *("ls", "compare", "eval", "generate", "ui"),
+]
 
 
 def run_python(script: str) -> subprocess.CompletedProcess[str]:
@@ -93,6 +96,11 @@ def test_help_names_every_command(harness):
         ),
         ("plan", "--only --set --force --json --tracking-uri"),
         ("validate", "--set --json"),
+        (
+            "ls",
+            "--sweep --state --kind --engine --trials --all --sort --reverse --limit --column "
+            "--json --tracking-uri",
+        ),
         ("compare", "--metric --at --csv --json --markdown --png --html --tracking-uri"),
         ("eval", "--tracking-uri"),
         ("generate", "--prompt --max-new-tokens --temperature --top-k --seed --tracking-uri"),
