@@ -1,7 +1,8 @@
-"""How fast it goes and how long it will take."""
+"""How fast it goes, how long it will take, and how long it took."""
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable
 
@@ -34,3 +35,19 @@ class Clock:
         minutes, seconds = divmod(round((of - steps) / rate), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def local_time(milliseconds: int) -> str:
+    """A time of the store, milliseconds since 1970, as the clock on the wall showed it."""
+    return f"{datetime.datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M:%S}"
+
+
+def duration(seconds: float | None) -> str:
+    """`0.41 s`, `3:07`, `1:02:03`."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.clock import duration, local_time
 from harness.cli.errors import reporting
 from harness.cli.options import (
     AsJson,
@@ -95,14 +95,14 @@ def _print_rows(
         "name": [run.name for run in runs],
         "sweep": [run.sweep if several_sweeps else "" for run in runs],
         "kind": ["" if run.kind == "run" else _kind(run, within) for run in runs],
-        "state": [_state(run) for run in runs],
+        "state": [state_text(run) for run in runs],
         "engine": [run.engine or "" for run in runs],
         "loss": [cell(value_of(run, "loss")) for run in runs],
         "claims": [claims(run) or "" for run in runs],
         "best": [best_text(run) for run in runs],
         **{path: [cell(value_of(run, path)) for run in runs] for path in more_columns},
-        "started": [_local_time(run.start_time) for run in runs],
-        "took": [_duration(seconds(run)) for run in runs],
+        "started": [local_time(run.start_time) for run in runs],
+        "took": [duration(seconds(run)) for run in runs],
         "id": _short_ids(runs),
     }
     shown = [head for head, cells in columns.items() if any(cells) or head in more_columns]
@@ -116,27 +116,13 @@ def _kind(run: StoredRun, within: dict[str, int]) -> str:
     return f"{run.kind} of {within[run.run_id]} {noun}"
 
 
-def _state(run: StoredRun) -> str:
+def state_text(run: StoredRun) -> str:
+    """A record's state, with the step at which it diverged, and whether it was replaced."""
     from harness.tracking import keys
 
     at = run.tags.get(keys.DIVERGED_AT)
     state = f"{run.state} at step {at}" if at is not None else run.state
     return state if run.superseded_by is None else f"{state} (replaced)"
-
-
-def _local_time(milliseconds: int) -> str:
-    return f"{datetime.datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M:%S}"
-
-
-def _duration(seconds: float | None) -> str:
-    """`0.41 s`, `3:07`, `1:02:03`."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _short_ids(runs: Sequence[StoredRun]) -> list[str]:

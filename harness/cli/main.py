@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import compare, evaluate, generate, ls, plan, run, schema, search, ui, validate
+from harness.cli import (
+    compare,
+    evaluate,
+    generate,
+    ls,
+    plan,
+    run,
+    schema,
+    search,
+    show,
+    ui,
+    validate,
+)
 
 # New objects between two passes of the garbage collector. With Python's 700 it passes over what
 # torch and MLflow are made of, a million objects, again and again: 0.4 s of a sweep of 64 short
@@ -33,6 +45,7 @@ app.command("plan")(plan.plan)
 app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("ls")(ls.ls)
+app.command("show")(show.show_run)
 app.command("compare")(compare.compare)
 app.command("eval")(evaluate.evaluate)
 app.command("generate")(generate.generate)

@@ -59,8 +59,9 @@ def number(text: str | None) -> int | float | None:
         value = json.loads(text) if text else None
     except ValueError:
         return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
 COLUMNS: Mapping[str, Callable[[StoredRun], Value]] = {

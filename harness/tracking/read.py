@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import StoreError, nearest, show
 from harness.tracking import artifacts, keys, row_reader
 from harness.tracking.mlflow_api import Run, ViewType, told
+from harness.tracking.record import DatasetInput
 from harness.tracking.store import Store
 
 PAGE = 1000
@@ -97,6 +98,36 @@ def history(store: Store, run_id: str, metric: str = keys.TRAIN_LOSS) -> dict[in
     with told(store.uri, f"read {metric} of the run {run_id}"):
         points = store.client.get_metric_history(run_id, metric)
     return {point.step: point.value for point in sorted(points, key=lambda point: point.step)}
+
+
+def dataset_of(store: Store, run_id: str) -> DatasetInput | None:
+    """What a run was trained on; None for one that was cut off before that was written, and for a
+    group or a search."""
+    with told(store.uri, f"read the run {show(run_id)}"):
+        inputs = store.client.get_run(run_id).inputs
+    for found in inputs.dataset_inputs if inputs else ():
+        dataset = found.dataset
+        return DatasetInput(dataset.name, dataset.digest, _source(dataset.source))
+    return None
+
+
+def _source(text: str) -> str:
+    """The address in what MLflow keeps of a dataset's source; what is no such JSON, as it is."""
+    try:
+        return str(json.loads(text)["uri"])
+    except (ValueError, TypeError, KeyError):
+        return text
+
+
+def traceback_place(store: Store, run: StoredRun) -> str | None:
+    """Where a failed run's traceback is: its path, or its address in a store elsewhere."""
+    if keys.ERROR not in run.tags:
+        return None
+    folder = artifacts.artifacts_dir(store, run.artifact_uri)
+    if folder is None:
+        return f"{run.artifact_uri}/{keys.TRACEBACK_FILE}"
+    path = folder / keys.TRACEBACK_FILE
+    return str(path) if path.is_file() else None
 
 
 def checkpoints(store: Store, run_id: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.errors import UsageError, nearest, show
 from harness.tracking.read import StoredRun, find_runs
 from harness.tracking.store import Store
@@ -16,7 +18,11 @@ def resolve_run(store: Store, text: str) -> StoredRun:
     Names under which other sweeps share a run count too. Raises UsageError, with the nearest
     name, when there is none, and with the candidates when a prefix fits several ids.
     """
-    runs = find_runs(store)
+    return choose_run(find_runs(store), text)
+
+
+def choose_run(runs: Sequence[StoredRun], text: str) -> StoredRun:
+    """`resolve_run` among records that are read already: all of a store."""
     named = [run for run in runs if text in run.names]
     if named:
         return max(named, key=_preference)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sweep_files import write_sweep
 from typer.testing import CliRunner
 
 
@@ -20,3 +22,25 @@ def harness(no_store_named) -> Callable[..., Result]:
         return result
 
     return harness
+
+
+@pytest.fixture
+def mixed(project: Path) -> Path:
+    """Two sweeps: a group of seeds, a shared run, a failed, a diverged and a replaced one."""
+    from harness.spec.load import load_sweep
+    from harness.sweep import run_sweep
+
+    experiments = {
+        "many": {"seeds": 3},
+        "short": {"train": {"steps": 3}},
+        "bad": {"train": {"device": "cuda:99"}},
+        "wild": {
+            "train": {"steps": 50},
+            "optimizer": {"name": "sgd", "lr": 1e6, "weight_decay": 100.0},
+        },
+    }
+    run_sweep(load_sweep(write_sweep(Path("one.yaml"), experiments, name="one")))
+    other = load_sweep(write_sweep(Path("two.yaml"), {"twin": {"train": {"steps": 3}}}, name="two"))
+    run_sweep(other)
+    run_sweep(load_sweep(Path("one.yaml")), only=["short"], force=True)
+    return project

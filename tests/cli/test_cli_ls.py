@@ -73,25 +73,6 @@ def names(runs: list[dict]) -> list[str]:
     return [run["name"] for run in runs]
 
 
-@pytest.fixture
-def mixed(project: Path) -> Path:
-    """Two sweeps: a group of seeds, a shared run, a failed, a diverged and a replaced one."""
-    experiments = {
-        "many": {"seeds": 3},
-        "short": {"train": {"steps": 3}},
-        "bad": {"train": {"device": "cuda:99"}},
-        "wild": {
-            "train": {"steps": 50},
-            "optimizer": {"name": "sgd", "lr": 1e6, "weight_decay": 100.0},
-        },
-    }
-    run_sweep(load_sweep(write_sweep(Path("one.yaml"), experiments, name="one")))
-    other = load_sweep(write_sweep(Path("two.yaml"), {"twin": {"train": {"steps": 3}}}, name="two"))
-    run_sweep(other)
-    run_sweep(load_sweep(Path("one.yaml")), only=["short"], force=True)
-    return project
-
-
 def test_ls_lists_runs_and_searches_the_newest_first(harness, chapter):
     head, *rows, last = harness("ls").stdout.splitlines()
     assert head.split() == [

@@ -24,7 +24,7 @@ print([name for name in {heavy!r} if name in sys.modules], code, file=sys.stderr
 """
 COMMANDS = [
     *("run", "search", "plan", "validate", "schema"),
-    *("ls", "compare", "eval", "generate", "ui"),
+    *("ls", "show", "diff", "export", "compare", "eval", "generate", "ui"),
 ]
 
 
@@ -100,6 +100,13 @@ def test_help_names_every_command(harness):
             "ls",
             "--sweep --state --kind --engine --trials --all --sort --reverse --limit --column "
             "--json --tracking-uri",
+        ),
+        ("show", "--json --tracking-uri"),
+        ("diff", "--metric --json --tracking-uri"),
+        (
+            "export",
+            "--runs --history --metric --sweep --state --kind --engine --trials --all "
+            "--tracking-uri",
         ),
         ("compare", "--metric --at --csv --json --markdown --png --html --tracking-uri"),
         ("eval", "--tracking-uri"),
