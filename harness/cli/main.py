@@ -13,6 +13,7 @@ import typer
 
 from harness.cli import (
     compare,
+    diff,
     evaluate,
     generate,
     ls,
@@ -46,6 +47,7 @@ app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("ls")(ls.ls)
 app.command("show")(show.show_run)
+app.command("diff")(diff.diff)
 app.command("compare")(compare.compare)
 app.command("eval")(evaluate.evaluate)
 app.command("generate")(generate.generate)
