@@ -5,6 +5,7 @@ The same in Python as on the command line, without a second path:
     sweep = harness.load_sweep("experiments.yaml")
     result = harness.run_sweep(sweep, only=["adamw"])
     frame = harness.compare("experiments.yaml", at=[50])
+    curves = harness.history(["adamw", "sgd"])
     model, tokenizer = harness.load_checkpoint("adamw")
 
 Names are imported when they are first used: `import harness` imports neither torch nor MLflow.
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from harness.gpt.generate import generate
     from harness.gpt.model import GPT
     from harness.gpt.seed import set_seed
+    from harness.inspection.tables import history
     from harness.runs import load_trained as load_checkpoint
     from harness.spec.load import load_sweep
     from harness.sweep import run_sweep
@@ -30,6 +32,7 @@ _WHERE = {
     "compare": "harness.comparison:compare",
     "generate": "harness.gpt.generate:generate",
     "get_batch": "harness.gpt.batch:get_batch",
+    "history": "harness.inspection.tables:history",
     "load_checkpoint": "harness.runs:load_trained",
     "load_sweep": "harness.spec.load:load_sweep",
     "run_sweep": "harness.sweep:run_sweep",
@@ -41,6 +44,7 @@ __all__ = [
     "compare",
     "generate",
     "get_batch",
+    "history",
     "load_checkpoint",
     "load_sweep",
     "run_sweep",

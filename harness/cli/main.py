@@ -15,6 +15,7 @@ from harness.cli import (
     compare,
     diff,
     evaluate,
+    export,
     generate,
     ls,
     plan,
@@ -48,6 +49,7 @@ app.command("schema")(schema.schema)
 app.command("ls")(ls.ls)
 app.command("show")(show.show_run)
 app.command("diff")(diff.diff)
+app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("eval")(evaluate.evaluate)
 app.command("generate")(generate.generate)

@@ -97,8 +97,12 @@ def _markdown_cell(text: str) -> str:
     return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
 
 
+def guarded(text: str) -> str:
+    """Text for CSV, with ' before what a spreadsheet would run."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 def _csv_cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(value)
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return guarded(str(value))

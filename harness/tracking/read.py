@@ -100,6 +100,15 @@ def history(store: Store, run_id: str, metric: str = keys.TRAIN_LOSS) -> dict[in
     return {point.step: point.value for point in sorted(points, key=lambda point: point.step)}
 
 
+def all_histories(store: Store, run: StoredRun) -> dict[str, dict[int, float]]:
+    """Every metric of a run by its name, with its values by step, in ascending steps."""
+    if store.database is not None:
+        points = row_reader.read_points(store.database, run.run_id)
+        if points is not None:
+            return points
+    return {metric: history(store, run.run_id, metric) for metric in run.metrics}
+
+
 def dataset_of(store: Store, run_id: str) -> DatasetInput | None:
     """What a run was trained on; None for one that was cut off before that was written, and for a
     group or a search."""
