@@ -6,6 +6,7 @@
     ├── NothingMatched        --only selected no run
     ├── CorpusError           text that cannot be read, or a symbol that the tokenizer lacks
     ├── CheckpointError       a checkpoint that is damaged, missing or of another format
+    │   └── DiskRefused       one that cannot be written: the disk is full or read-only
     └── StoreError            the MLflow store cannot be opened, created or written
         ├── StoreInUse        another living process holds it
         └── StoreMissing      nothing was recorded yet, and whoever asks only reads
@@ -39,6 +40,10 @@ class CorpusError(HarnessError):
 
 class CheckpointError(HarnessError):
     """A checkpoint file that is damaged, missing or of an unknown format; names the file."""
+
+
+class DiskRefused(CheckpointError):
+    """A checkpoint cannot be written: no fault of the run's, and the next would fail as well."""
 
 
 class StoreError(HarnessError):

@@ -8,12 +8,13 @@ call goes on with it, in the same record, from its newest checkpoint that is who
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import shorten
+from harness.errors import StoreError, shorten
 from harness.executors.base import Executor, Failure
 from harness.interrupts import shielded
 from harness.job import run_job
@@ -82,10 +83,19 @@ class Schedule:
     def execute(
         self, stacks: Sequence[tuple[PlannedRun, ...]], executor: Executor
     ) -> Mapping[str, RunOutcome]:
-        """Train the stacks; the outcomes by run name. What a signal cuts off becomes killed."""
+        """Train the stacks; the outcomes by run name. What a signal cuts off becomes killed.
+
+        Trouble of the store is raised: what cannot be ended then, the next call ends.
+        """
         self._stacks = list(stacks)
         try:
             executor.run(run_job, range(len(self._stacks)), self)
+        except StoreError:
+            with contextlib.suppress(StoreError), shielded():
+                for place in list(self._running):
+                    self._end(place, "killed", "stopped before its end")
+            self._running.clear()
+            raise
         finally:
             with shielded():
                 for place in list(self._running):
@@ -220,6 +230,8 @@ class Schedule:
         self._end(place, "diverged", message, seconds=result.seconds, ending=ending)
 
     def _fail(self, place: tuple[int, int], failure: Failure) -> None:
+        if failure.disk_refused:
+            raise StoreError(failure.message)
         ending = Outcome("failed", traceback_text=failure.traceback_text)
         self._end(place, "failed", failure.message, ending=ending)
 

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from harness.errors import HarnessError
+from harness.errors import DiskRefused, HarnessError
 
 Emit = Callable[[Any], Any]
 """Tells an event; in this process it returns what `on_event` did, from a worker None."""
@@ -20,17 +20,22 @@ Function = Callable[[Any, Emit], Any]
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A call that raised, or whose process died: the last line, and the whole traceback."""
+    """A call that raised, or whose process died: the last line, and the whole traceback.
+
+    ``disk_refused`` where the disk was the reason, which every other call would meet too.
+    """
 
     message: str
     traceback_text: str
+    disk_refused: bool = False
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """From an exception, with its whole traceback; a HarnessError is a sentence already."""
         told = isinstance(error, HarnessError)
         message = str(error) if told else traceback.format_exception_only(error)[-1].strip()
-        return cls(message, "".join(traceback.format_exception(error)))
+        text = "".join(traceback.format_exception(error))
+        return cls(message, text, isinstance(error, DiskRefused))
 
 
 class Callbacks(Protocol):

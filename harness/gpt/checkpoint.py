@@ -12,17 +12,19 @@ names it. `model.safetensors` alone, away from its directory, is checked by its 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shutil
 from pathlib import Path
 
-from harness.errors import CheckpointError, escape
+from harness.errors import CheckpointError, DiskRefused, escape
 from harness.gpt.manifest import MANIFEST, Manifest, read_manifest, write_manifest
 from harness.gpt.model import GPT
 from harness.gpt.training_file import TrainingSnapshot, read_training, write_training
 from harness.gpt.weights import CorpusHead, LoadedCheckpoint, read_model, write_model
 from harness.text.tokenizers import Tokenizer
 
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 MODEL_FILE = "model.safetensors"
 TRAINING_FILE = "training.safetensors"
 
@@ -61,7 +63,8 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
         _move_into_place(partial, directory)
     except OSError as error:
         where = escape(str(directory))
-        raise CheckpointError(f"{where}: cannot write the checkpoint: {error.strerror}") from error
+        kind = DiskRefused if error.errno in DISK_ERRORS else CheckpointError
+        raise kind(f"{where}: cannot write the checkpoint: {error.strerror}") from error
 
 
 def load_checkpoint(path: Path) -> LoadedCheckpoint:

@@ -16,10 +16,12 @@ import optuna
 import sqlalchemy
 
 from harness.errors import StoreError, nearest, shorten
+from harness.search.storage_file import check_storage
 from harness.search.storage_url import StorageUrl
+from harness.tracking.trouble import busy_timeout_s
+from harness.tracking.trouble import reason as trouble_reason
 
 CONNECT_TIMEOUT_S = 10  # a host that does not answer is waited for two minutes otherwise
-BUSY_TIMEOUT_S = 30
 DATABASES = ("sqlite", "postgresql", "mysql", "mariadb")
 
 
@@ -51,7 +53,9 @@ def _opening(where: StorageUrl) -> Iterator[None]:
 
 
 def _store_error(where: StorageUrl, what: str, reason: str) -> StoreError:
-    return StoreError(f"{where}: cannot {what}: {shorten(where.without_secrets(reason), 300)}")
+    known = trouble_reason(where.file, reason) if where.file is not None else None
+    told = known or shorten(where.without_secrets(reason), 300)
+    return StoreError(f"{where}: cannot {what}: {told}")
 
 
 def _no_such_database(where: StorageUrl) -> StoreError:
@@ -66,10 +70,7 @@ def _no_such_database(where: StorageUrl) -> StoreError:
 def open_storage(where: StorageUrl) -> optuna.storages.RDBStorage:
     """The storage, made where it is not there. Raises StoreError."""
     if where.file is not None:
-        try:
-            where.file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{where}: cannot make its folder: {error.strerror}") from error
+        check_storage(where.file)
     with _opening(where):
         storage = _storage(where.url, {"connect_args": _connect_args(where)})
     if where.is_sqlite:
@@ -82,6 +83,8 @@ def open_to_read(where: StorageUrl) -> optuna.storages.RDBStorage | None:
     """The storage, with nothing made and nothing written; None where Optuna never made one."""
     if not where.may_hold_studies():
         return None
+    if where.file is not None:
+        check_storage(where.file)
     url = where.url if where.file is None else _read_only_url(where)
     arguments: dict[str, Any] = {"connect_args": _connect_args(where)}
     if where.url.get_backend_name() == "postgresql":
@@ -118,7 +121,7 @@ def _read_only_url(where: StorageUrl) -> sqlalchemy.URL:
 
 def _connect_args(where: StorageUrl) -> dict[str, Any]:
     if where.is_sqlite:
-        return {"timeout": BUSY_TIMEOUT_S}
+        return {"timeout": busy_timeout_s()}
     given = "connect_timeout" in where.url.query
     return {} if given else {"connect_timeout": CONNECT_TIMEOUT_S}
 

@@ -20,7 +20,8 @@ from urllib.parse import unquote
 
 from filelock import FileLock, Timeout
 
-from harness.errors import StoreError, StoreInUse
+from harness.errors import StoreError, StoreInUse, escape
+from harness.tracking import trouble
 
 STATE_FOLDER = ".state"
 DEFAULT_DATABASE = "mlflow.db"
@@ -41,7 +42,7 @@ def hold(state_dir: Path, uri: str, *, wait: bool = False) -> Iterator[None]:
     except Timeout as error:
         raise StoreInUse(_in_use_by(path)) from error
     except OSError as error:
-        raise StoreError(f"{path}: the sweep lock cannot be made: {error.strerror}") from error
+        raise _not_made(path, error) from error
     try:
         _write_holder(path)
         yield
@@ -69,8 +70,16 @@ def _holder_path(lock: Path) -> Path:
 def _write_holder(lock: Path) -> None:
     started = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
     temporary = lock.with_suffix(".holder.new")
-    temporary.write_text(json.dumps({"pid": os.getpid(), "started": started}))
-    temporary.replace(_holder_path(lock))
+    try:
+        temporary.write_text(json.dumps({"pid": os.getpid(), "started": started}))
+        temporary.replace(_holder_path(lock))
+    except OSError as error:
+        raise _not_made(lock, error) from error
+
+
+def _not_made(lock: Path, error: OSError) -> StoreError:
+    why = trouble.reason(lock, str(error)) or error.strerror
+    return StoreError(f"{escape(str(lock))}: the sweep lock cannot be made: {why}")
 
 
 def _in_use_by(lock: Path) -> str:

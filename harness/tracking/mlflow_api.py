@@ -16,9 +16,13 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.errors import StoreError, shorten
+import sqlalchemy
+
+from harness.errors import StoreError, escape, shorten
+from harness.tracking import trouble
 
 
 def telemetry_setting(environ: Mapping[str, str]) -> str:
@@ -99,11 +103,23 @@ def _password(uri: str) -> str | None:
 
 
 def _sentence(uri: str, doing: str, message: str) -> str:
-    if "database is locked" in message:
-        reason = "another program has locked it; close that program, or wait and run again"
-    else:
+    database = sqlite_path(uri)
+    reason = trouble.reason(database, message) if database else None
+    if reason is None:
         password = _password(uri)
         if password:
             message = message.replace(password, "***")
         reason = shorten(message.strip().partition("\n")[0], 300)
-    return f"{redacted(uri)}: cannot {doing}: {reason}"
+    where = escape(str(database)) if database else redacted(uri)
+    return f"{where}: cannot {doing}: {reason}"
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file that a `sqlite:` URI names; None for another URI, or where it names none."""
+    if not uri.startswith("sqlite"):
+        return None
+    try:
+        name = sqlalchemy.make_url(uri).database
+    except sqlalchemy.exc.ArgumentError:
+        return None
+    return Path(name) if name else None

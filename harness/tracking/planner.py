@@ -32,6 +32,13 @@ FIXED_ROWS = (
 )
 ENTRIES_READ = 400
 
+_Row = tuple[str, str, str]
+
+
+def is_planted(connection: sqlite3.Connection) -> bool:
+    """Whether every index that exists has its row."""
+    return _table_exists(connection, "sqlite_stat1") and not _missing(connection)
+
 
 def plant(connection: sqlite3.Connection) -> None:
     """Write the fixed rows for every index that exists and has none; connections opened later
@@ -40,9 +47,7 @@ def plant(connection: sqlite3.Connection) -> None:
         # ANALYZE of an empty table makes sqlite_stat1, which CREATE TABLE is not allowed to.
         connection.execute("PRAGMA analysis_limit = 1")
         connection.execute("ANALYZE alembic_version")
-    known = {row[0] for row in connection.execute("SELECT idx FROM sqlite_stat1")}
-    missing = [row for row in FIXED_ROWS if row[1] not in known]
-    _insert(connection, missing)
+    _insert(connection, _missing(connection))
 
 
 def refresh(database: Path) -> None:
@@ -52,21 +57,27 @@ def refresh(database: Path) -> None:
         connection.execute(f"PRAGMA analysis_limit = {ENTRIES_READ}")
         connection.execute("ANALYZE")
         connection.execute("DELETE FROM sqlite_stat1 WHERE tbl = 'metrics'")
-        _insert(connection, [row for row in FIXED_ROWS if row[0] == "metrics"])
+        _insert(connection, _existing(connection, "metrics"))
         plant(connection)
         connection.commit()
     finally:
         connection.close()
 
 
-def _insert(connection: sqlite3.Connection, rows: list[tuple[str, str, str]]) -> None:
-    existing = {
-        row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")
-    }
-    connection.executemany(
-        "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)",
-        [row for row in rows if row[1] in existing],
-    )
+def _missing(connection: sqlite3.Connection) -> list[_Row]:
+    known = {row[0] for row in connection.execute("SELECT idx FROM sqlite_stat1")}
+    return [row for row in _existing(connection) if row[1] not in known]
+
+
+def _existing(connection: sqlite3.Connection, table: str | None = None) -> list[_Row]:
+    """The fixed rows of the indexes that exist, of all tables or of one."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'index'"
+    indexes = {row[0] for row in connection.execute(query)}
+    return [row for row in FIXED_ROWS if row[1] in indexes and table in (None, row[0])]
+
+
+def _insert(connection: sqlite3.Connection, rows: list[_Row]) -> None:
+    connection.executemany("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", rows)
 
 
 def _table_exists(connection: sqlite3.Connection, name: str) -> bool:

@@ -31,11 +31,18 @@ def write_home(connection: sqlite3.Connection, folder: Path) -> None:
     )
 
 
-def mend(connection: sqlite3.Connection, folder: Path) -> None:
-    """Rewrite the paths of a store that now lies in `folder`; the caller commits.
+def has_moved(connection: sqlite3.Connection, folder: Path) -> bool:
+    """Whether the paths of a store that now lies in `folder` were written for another.
 
     A store without a recorded folder was not made by us and is left alone.
     """
+    old = _home(connection)
+    return old is not None and old != folder.as_uri()
+
+
+def mend(connection: sqlite3.Connection, folder: Path) -> None:
+    """Rewrite the paths of a store that now lies in `folder`, if it has moved; the caller
+    commits."""
     old = _home(connection)
     new = folder.as_uri()
     if old is None or old == new:

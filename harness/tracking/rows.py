@@ -5,9 +5,9 @@ set_terminated 4), nearly all of it Python around the rows; a run of a stack tra
 call is one transaction with the same rows in the same eight tables, so nothing is ever seen half.
 
 Guarantees: only tables whose SQL is known, to the letter, are written; what is out of the ordinary
-(a name that MLflow might refuse, a param that is there already, a run that is deleted, an error of
-SQLite's) is left to the client, which then does it or says why not. A test compares the tables,
-but for workspaces and tags of experiments, after both ways.
+(a name that MLflow might refuse, a param that is there already, a run that is deleted) is left to
+the client, which then does it or says why not. A test compares the tables, but for workspaces and
+tags of experiments, after both ways.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.tracking import keys
+from harness.errors import StoreError, escape
+from harness.tracking import keys, trouble
 from harness.tracking.mlflow_api import mlflow
-from harness.tracking.sqlite_store import BUSY_TIMEOUT_MS
+from harness.tracking.sqlite_store import busy_timeout_pragma
 from harness.tracking.writers import Batch, Point, Writer, dataset_row
 
 KNOWN_MLFLOW = "3.17."  # the versions whose rows were compared
@@ -39,6 +40,7 @@ TABLES = (
 )
 KNOWN_SCHEMA = "fd52d9c5f65ac61d7de33eaa8ed50999"  # MLflow's revision dc11669786a5
 MAX_KEY = 250
+AFTER_TROUBLE_MS = 500
 # Of what MLflow allows in a key, the part that needs no second thought.
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_-]+)*")
 PLAIN_LOCATION = re.compile(r"file:///[^?#;]*[^?#;/]")
@@ -98,7 +100,7 @@ class RowWriter:
     """Writes the rows of one experiment's runs; ``client`` does what is out of the ordinary."""
 
     def __init__(self, database: Path, experiment_id: str, client: Writer) -> None:
-        self._connection = _connect(database)
+        self._connection, self._database = _connect(database), database
         weakref.finalize(self, self._connection.close)
         self._experiment_id, self._client = int(experiment_id), client
 
@@ -175,16 +177,29 @@ class RowWriter:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing; locked at once, so that no other writer comes between."""
+        """All of it or nothing; locked at once, so that no other writer comes between.
+
+        What no client could do better (a lock, a full disk) is raised as StoreError.
+        """
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                self._raise_trouble(error)
             raise
+
+    def _raise_trouble(self, error: sqlite3.Error) -> None:
+        reason = trouble.reason(self._database, str(error))
+        if reason is not None:
+            # Waited for in vain once: the ends of all open runs do not wait as long again.
+            self._connection.execute(f"PRAGMA busy_timeout = {AFTER_TROUBLE_MS}")
+            where = escape(str(self._database))
+            raise StoreError(f"{where}: cannot write to the store: {reason}") from error
 
 
 def writes_rows(database: Path) -> bool:
@@ -218,7 +233,7 @@ def _connect(database: Path) -> sqlite3.Connection:
     for pragma in (
         "foreign_keys = ON",
         "synchronous = NORMAL",
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        busy_timeout_pragma(),
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -17,6 +17,7 @@ import contextlib
 import functools
 import importlib
 import os
+import shlex
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,13 +26,12 @@ from pathlib import Path
 import sqlalchemy
 from filelock import FileLock, Timeout
 
-from harness.errors import StoreError
-from harness.tracking import planner, relocation
+from harness.errors import StoreError, escape
+from harness.tracking import planner, relocation, sqlite_file, trouble
 from harness.tracking.mlflow_api import MlflowClient, MlflowException, mlflow, told
 
-BUSY_TIMEOUT_MS = 20_000
 CREATION_TIMEOUT_S = 120
-LOOK_TIMEOUT_S = 3
+MLFLOW_TIMEOUT = "PRAGMA busy_timeout = 20000"
 
 
 def sqlite_uri(database: Path) -> str:
@@ -53,11 +53,19 @@ def ensure_database(database: Path) -> None:
         raise StoreError(
             f"{database}: another process has been creating it for {CREATION_TIMEOUT_S} s"
         ) from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(f"{database}: the store cannot be created: {reason}") from error
-    except (sqlite3.Error, sqlalchemy.exc.SQLAlchemyError) as error:
-        raise StoreError(f"{database}: the store cannot be created: {error}") from error
+    except (OSError, sqlite3.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise StoreError(_not_created(database, error)) from error
+
+
+def _not_created(database: Path, error: Exception) -> str:
+    first = (getattr(error, "strerror", None) or str(error)).partition("\n")[0]
+    known = trouble.reason(database, str(error))
+    return f"{escape(str(database))}: the store cannot be created: {known or first}"
+
+
+def busy_timeout_pragma() -> str:
+    """How long a connection waits for others, as SQLite takes it."""
+    return f"busy_timeout = {round(trouble.busy_timeout_s() * 1000)}"
 
 
 def open_client(database: Path) -> MlflowClient:
@@ -68,16 +76,18 @@ def open_client(database: Path) -> MlflowClient:
     with told(uri, "open the store"), warnings.catch_warnings():
         warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
         try:
-            return MlflowClient(tracking_uri=uri)
+            client = MlflowClient(tracking_uri=uri)
         except MlflowException as error:
             if "out-of-date database schema" in str(error):
-                raise StoreError(_schema_differs(database, _revision(database))) from error
+                raise StoreError(_schema_differs(database)) from error
             raise
+    _mend(database)
+    return client
 
 
 def _is_there(database: Path) -> bool:
-    """An empty file is what `touch`, or a program stopped at once, leaves: nothing to lose."""
-    return database.is_dir() or (database.is_file() and database.stat().st_size > 0)
+    """Whatever has the name, a link that leads nowhere too: none of it is overwritten."""
+    return os.path.lexists(database)
 
 
 def _create(database: Path) -> None:
@@ -134,31 +144,36 @@ def _remove(building: Path) -> None:
 
 def _look(database: Path) -> None:
     """Tell what is wrong with a file before MLflow opens (and perhaps migrates) it."""
+    sqlite_file.check(database)
     try:
-        with contextlib.closing(sqlite3.connect(database, timeout=LOOK_TIMEOUT_S)) as connection:
+        with contextlib.closing(sqlite_file.connect_to_read(database)) as connection:
             query = "SELECT name FROM sqlite_master WHERE type = 'table'"
             tables = {row[0] for row in connection.execute(query)}
-            revision = _read_revision(connection, tables)
-            if revision is None:
-                raise StoreError(f"{database}: is a SQLite database, but not a store of MLflow")
-            if not _mlflow_tables() <= tables:
-                raise StoreError(_schema_differs(database, revision))
-            planner.plant(connection)
-            relocation.mend(connection, database.parent)
-            connection.commit()
     except sqlite3.Error as error:
-        raise StoreError(_cannot_read(database, error)) from error
+        raise sqlite_file.unusable(database, error) from error
+    if "alembic_version" not in tables:
+        raise StoreError(f"{database}: is a SQLite database, but not a store of MLflow")
+    if not _mlflow_tables() <= tables:
+        raise StoreError(_schema_differs(database))
 
 
-def _cannot_read(database: Path, error: sqlite3.Error) -> str:
-    if "locked" in str(error) or "busy" in str(error):
-        return f"{database}: another program has locked it; close that program and run again"
-    if "not a database" in str(error) or "malformed" in str(error):
-        return (
-            f"{database}: is not a readable SQLite database ({error}); it was left as it is: "
-            "move it away, or name another store with --tracking-uri"
-        )
-    return f"{database}: cannot be opened: {error}"
+def _mend(database: Path) -> None:
+    """What a migration drops and a move makes wrong."""
+    try:
+        with contextlib.closing(_connect(database)) as connection:
+            moved = relocation.has_moved(connection, database.parent)
+            if moved or not planner.is_planted(connection):
+                # Begun so, it waits for other writers; after a read it would not.
+                connection.execute("BEGIN IMMEDIATE")
+                planner.plant(connection)
+                relocation.mend(connection, database.parent)
+                connection.commit()
+    except sqlite3.Error as error:
+        raise sqlite_file.unusable(database, error) from error
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(database, timeout=trouble.busy_timeout_s(), isolation_level=None)
 
 
 def _mlflow_tables() -> set[str]:
@@ -171,26 +186,23 @@ def _mlflow_tables() -> set[str]:
 
 
 def _revision(database: Path) -> str:
-    with contextlib.closing(sqlite3.connect(database, timeout=LOOK_TIMEOUT_S)) as connection:
-        return _read_revision(connection, {"alembic_version"}) or "none"
+    with contextlib.closing(_connect(database)) as connection:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else "none"
 
 
-def _read_revision(connection: sqlite3.Connection, tables: set[str]) -> str | None:
-    if "alembic_version" not in tables:
-        return None
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return str(row[0]) if row else None
-
-
-def _schema_differs(database: Path, revision: str) -> str:
+def _schema_differs(database: Path) -> str:
     """The message for a schema of another MLflow: whether to upgrade the store or MLflow."""
     from alembic.script import ScriptDirectory
 
     folder = Path(mlflow.__file__).parent / "store" / "db_migrations"
-    known = {script.revision for script in ScriptDirectory(str(folder)).walk_revisions()}
+    known = [script.revision for script in ScriptDirectory(str(folder)).walk_revisions()]
+    revision = _revision(database)
     head = f"{database}: its schema (revision {revision}) is"
+    if revision == known[0]:
+        return f"{database}: tables of MLflow's are missing in it; put a copy back in its place"
     if revision in known:
-        command = f"mlflow db upgrade '{sqlite_uri(database)}'"
+        command = f"mlflow db upgrade {shlex.quote(sqlite_uri(database))}"
         return (
             f"{head} older than that of MLflow {mlflow.__version__}; back the file up, "
             f"then type: {command}"
@@ -204,8 +216,25 @@ def _schema_differs(database: Path, revision: str) -> str:
 @functools.cache
 def _tune_connections(database: str) -> None:
     """Have every later connection of this process to `database` opened with our settings."""
-    pragmas = ("synchronous = NORMAL", f"busy_timeout = {BUSY_TIMEOUT_MS}")
+    pragmas = ("synchronous = NORMAL",)
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _setter(database, pragmas))
+
+    def wait_as_long_as_we(
+        connection: sqlalchemy.Connection,
+        _cursor: object,
+        statement: str,
+        parameters: object,
+        _context: object,
+        _many: bool,
+    ) -> tuple[str, object]:
+        """MLflow sets 20 s at the beginning of each of its sessions."""
+        if statement.startswith(MLFLOW_TIMEOUT) and connection.engine.url.database == database:
+            statement = f"PRAGMA {busy_timeout_pragma()}"
+        return statement, parameters
+
+    sqlalchemy.event.listen(
+        sqlalchemy.Engine, "before_cursor_execute", wait_as_long_as_we, retval=True
+    )
 
 
 @contextlib.contextmanager

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
-from harness.tracking import keys, sqlite_store
+from harness.tracking import keys
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.mlflow_api import telemetry_setting
 from harness.tracking.store import open_store, refresh_statistics
+from harness.tracking.trouble import TIMEOUT_VARIABLE
 
 # Starts processes that create the store of a directory, from one that has MLflow imported. Given
 # FOLDER=SECONDS, it kills the process that long after its temporary database has appeared.
@@ -76,7 +77,7 @@ def test_connections_of_this_process_use_normal_synchronous_mode(project):
     engine = store.client._tracking_client.store.engine
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 20_000
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
 
 
 def test_connections_to_other_databases_keep_their_settings(project, tmp_path):
@@ -127,10 +128,16 @@ def test_a_journal_without_its_database_is_set_aside_not_replayed(tmp_path):
         assert (tmp_path / "mlruns" / f"mlflow.db{suffix}.orphan").read_bytes() == b"old"
 
 
-def test_an_empty_file_counts_as_no_store_yet(tmp_path):
-    (tmp_path / "mlruns").mkdir()
-    (tmp_path / "mlruns" / "mlflow.db").touch()
-    assert open_store(None, tmp_path).client.search_experiments()
+@pytest.mark.parametrize("create", [True, False])
+def test_an_empty_file_is_told_and_left_as_it_is(tmp_path, create):
+    database = tmp_path / "mlruns" / "mlflow.db"
+    database.parent.mkdir()
+    database.touch()
+    database.with_name("mlflow.db-wal").write_bytes(b"what the database was to hold")
+    with pytest.raises(StoreError, match=r"mlflow\.db: is empty \(0 bytes\) and was left as it is"):
+        open_store(None, tmp_path, create)
+    assert database.read_bytes() == b""
+    assert database.with_name("mlflow.db-wal").read_bytes() == b"what the database was to hold"
 
 
 def test_a_command_that_reads_creates_nothing(tmp_path):
@@ -176,7 +183,7 @@ def test_a_damaged_store_is_told_and_left_as_it_is(project):
 
 def test_a_folder_in_the_place_of_the_database_is_told(tmp_path):
     (tmp_path / "mlruns" / "mlflow.db").mkdir(parents=True)
-    with pytest.raises(StoreError, match=r"mlflow\.db: cannot be opened: unable to open"):
+    with pytest.raises(StoreError, match=r"mlflow\.db: is a folder, not a database"):
         open_store(None, tmp_path)
 
 
@@ -198,7 +205,7 @@ def test_an_older_schema_is_told_with_the_command_and_not_migrated(project):
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
         connection.execute("DROP TABLE logged_model_metrics")
-    with pytest.raises(StoreError, match=r"older than that of MLflow .*mlflow db upgrade 'sqlite:"):
+    with pytest.raises(StoreError, match=r"older than that of MLflow .*mlflow db upgrade sqlite:"):
         open_store()
     query = "SELECT count(*) FROM sqlite_master WHERE name = 'logged_model_metrics'"
     assert connection.execute(query).fetchone() == (0,)
@@ -215,11 +222,11 @@ def test_a_newer_schema_is_told(project):
 
 
 def test_a_locked_store_is_told(project, monkeypatch):
-    monkeypatch.setattr(sqlite_store, "LOOK_TIMEOUT_S", 0.1)
+    monkeypatch.setenv(TIMEOUT_VARIABLE, "0.1")
     connection = sqlite3.connect(project / "mlruns" / "mlflow.db", isolation_level=None)
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="another program has locked it"):
+    with pytest.raises(StoreError, match=r"another program has had it locked for 0\.1 s"):
         open_store()
     connection.close()
 

@@ -1,0 +1,51 @@
+"""The SQLite file of a study, looked at before Optuna opens it.
+
+Optuna adds its tables to whatever SQLite file it is given. So a file that is there must be a sound
+database of Optuna's, and one that is not there is made in the project alone: a sweep file from
+elsewhere creates nothing outside the folder that it is run in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from harness.errors import StoreError, escape, show
+from harness.tracking import sqlite_file, trouble
+
+OPTUNA_TABLE = "version_info"
+
+
+def check_storage(database: Path) -> None:
+    """Raise StoreError unless `database` may be opened by Optuna; makes its folder."""
+    if os.path.lexists(database):
+        sqlite_file.check(database)
+        _check_tables(database)
+        return
+    project = Path.cwd().resolve()
+    if not database.resolve().is_relative_to(project):
+        raise StoreError(
+            f"{escape(str(database))}: storage: is outside {escape(str(project))}, where nothing "
+            f"is made; make it first: optuna create-study --storage {show(f'sqlite:///{database}')}"
+        )
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = trouble.reason(database, str(error)) or error.strerror
+        raise StoreError(f"{escape(str(database))}: cannot make the folder: {why}") from error
+
+
+def _check_tables(database: Path) -> None:
+    try:
+        with contextlib.closing(sqlite_file.connect_to_read(database)) as connection:
+            query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+            tables = {row[0] for row in connection.execute(query)}
+    except sqlite3.Error as error:
+        raise sqlite_file.unusable(database, error) from error
+    if tables and OPTUNA_TABLE not in tables:
+        raise StoreError(
+            f"{escape(str(database))}: is another program's database, without a study of Optuna's; "
+            "name another file as the storage"
+        )
