@@ -35,6 +35,7 @@ from harness.planning import PlannedRun
 from harness.retention import superseded
 from harness.spec.records import SavedCheckpoint
 from harness.tracking import keys
+from harness.tracking.inside import require_inside
 from harness.tracking.read import StoredRun, history
 from harness.tracking.record import DatasetInput, Outcome, RunToRecord
 from harness.tracking.recorder import Recorder
@@ -169,6 +170,7 @@ class Schedule:
             if not saved:
                 self._forget_checkpoints(running, after=0)
         staging_dir = self.staging / running.run_id
+        require_inside(staging_dir, self.staging)
         shutil.rmtree(staging_dir, ignore_errors=True)  # of an attempt that was cut off
         config = planned.declared.config
         return JobRun(planned.name, config, planned.corpus, planned.fingerprint, staging_dir, saved)

@@ -74,12 +74,12 @@ def compile_stacked_engine(folder: Path) -> None:
     assert call.returncode == 0, call.stderr
 
 
-def harness(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the installed command to its end."""
+def harness(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command to its end, with some more in its environment."""
     return subprocess.run(
         [COMMAND, *map(str, arguments)],
         cwd=cwd,
-        env=environment(),
+        env=environment() | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -37,6 +37,17 @@ def check_storage(database: Path) -> None:
         raise StoreError(f"{escape(str(database))}: cannot make the folder: {why}") from error
 
 
+def wait_until_free(database: Path) -> None:
+    """Wait for other writers once; Optuna itself begins a trial in five attempts, each of which
+    waits as long. Raises sqlite3.Error."""
+    timeout = trouble.busy_timeout_s()
+    with contextlib.closing(
+        sqlite3.connect(database, timeout=timeout, isolation_level=None)
+    ) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+
+
 def _check_tables(database: Path) -> None:
     try:
         with contextlib.closing(sqlite_file.connect_to_read(database)) as connection:

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from harness.errors import StoreError, show
-from harness.tracking import keys
+from harness.tracking import keys, trouble
+from harness.tracking.inside import require_inside
 from harness.tracking.mlflow_api import MlflowException, get_artifact_repository, told
 from harness.tracking.store import Store
 
@@ -30,6 +31,8 @@ def publish(store: Store, run_id: str, artifact_uri: str, staged_dir: Path, name
     """Make the staged folder the run's checkpoint `name`; the staged folder is gone after."""
     assert CHECKPOINT_NAME.fullmatch(name), name
     folder = artifacts_dir(store, artifact_uri)
+    if folder is not None:
+        _require_writable(store, folder, folder / keys.CHECKPOINTS_DIR / name)
     try:
         if folder is not None:
             _move(staged_dir, folder / keys.CHECKPOINTS_DIR / name)
@@ -38,15 +41,19 @@ def publish(store: Store, run_id: str, artifact_uri: str, staged_dir: Path, name
             store.client.log_artifacts(run_id, str(staged_dir), f"{keys.CHECKPOINTS_DIR}/{name}")
         shutil.rmtree(staged_dir)
     except OSError as error:
-        raise StoreError(f"{staged_dir}: cannot be published as {name}: {error}") from error
+        why = trouble.reason(folder or staged_dir, str(error)) or str(error)
+        raise StoreError(f"{staged_dir}: cannot be published as {name}: {why}") from error
 
 
 def remove(store: Store, run_id: str, artifact_uri: str, name: str) -> bool:
     """Remove a checkpoint; False when the store of artifacts cannot remove anything."""
     assert CHECKPOINT_NAME.fullmatch(name), name
     folder = artifacts_dir(store, artifact_uri)
-    shutil.rmtree(_cached(store, run_id, name), ignore_errors=True)
+    cached = _cached(store, run_id, name)
+    require_inside(cached, store.state_dir)
+    shutil.rmtree(cached, ignore_errors=True)
     if folder is not None:
+        _require_writable(store, folder, folder / keys.CHECKPOINTS_DIR / name)
         _discard(folder / keys.CHECKPOINTS_DIR / name)
         return True
     try:
@@ -89,6 +96,33 @@ def artifacts_dir(store: Store, artifact_uri: str) -> Path | None:
     if not store.is_local or parts.scheme not in ("", "file") or parts.netloc:
         return None
     return Path(url2pathname(parts.path) if parts.scheme else artifact_uri)
+
+
+def add_folder(store: Store, run_id: str, artifact_uri: str, source: Path, name: str) -> None:
+    """Copy the files of a folder to the run's artifacts, under `name`."""
+    folder = artifacts_dir(store, artifact_uri)
+    if folder is not None:
+        for path in source.rglob("*"):
+            _require_writable(store, folder, folder / name / path.relative_to(source))
+    with told(store.uri, f"write {name} of the run {run_id}"):
+        store.client.log_artifacts(run_id, str(source), name)
+
+
+def add_text(store: Store, run_id: str, artifact_uri: str, text: str, name: str) -> None:
+    """Write a text as an artifact of the run."""
+    folder = artifacts_dir(store, artifact_uri)
+    if folder is not None:
+        _require_writable(store, folder, folder / name)
+    with told(store.uri, f"write {name} of the run {run_id}"):
+        store.client.log_text(run_id, text, name)
+
+
+def _require_writable(store: Store, folder: Path, path: Path) -> None:
+    """Raise StoreError where a link on the way to `path` leads out of the store's folder, or out
+    of the experiment's, where MLflow keeps that elsewhere."""
+    assert store.database is not None
+    home = store.database.parent
+    require_inside(path, home if folder.is_relative_to(home) else folder.parents[1])
 
 
 def step_of(name: str) -> int:
@@ -142,6 +176,7 @@ def _cached(store: Store, run_id: str, name: str) -> Path:
 
 def _download(store: Store, run_id: str, name: str, cached: Path) -> None:
     with told(store.uri, f"download the checkpoint {name}"):
+        require_inside(cached.parent, store.state_dir)
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=cached.parent) as temporary:
             path = f"{keys.CHECKPOINTS_DIR}/{name}"

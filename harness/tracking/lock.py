@@ -22,8 +22,10 @@ from filelock import FileLock, Timeout
 
 from harness.errors import StoreError, StoreInUse, escape
 from harness.tracking import trouble
+from harness.tracking.inside import require_inside, require_no_link
 
 STATE_FOLDER = ".state"
+NEW_HOLDER = ".holder.new"
 DEFAULT_DATABASE = "mlflow.db"
 
 
@@ -35,6 +37,9 @@ def hold(state_dir: Path, uri: str, *, wait: bool = False) -> Iterator[None]:
     the lock's folder cannot be written.
     """
     path = lock_path(state_dir, uri)
+    require_inside(path.parent, path.parent.parent)
+    for file in (path, path.with_suffix(NEW_HOLDER)):
+        require_no_link(file)  # opening a lock empties the file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
@@ -69,7 +74,7 @@ def _holder_path(lock: Path) -> Path:
 
 def _write_holder(lock: Path) -> None:
     started = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
-    temporary = lock.with_suffix(".holder.new")
+    temporary = lock.with_suffix(NEW_HOLDER)
     try:
         temporary.write_text(json.dumps({"pid": os.getpid(), "started": started}))
         temporary.replace(_holder_path(lock))

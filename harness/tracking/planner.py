@@ -17,6 +17,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from harness.tracking import trouble
+
 # Table, index, and what ANALYZE writes: rows, then rows for one value of each further column.
 FIXED_ROWS = (
     ("metrics", "index_metrics_run_uuid", "202000 202"),
@@ -52,7 +54,7 @@ def plant(connection: sqlite3.Connection) -> None:
 
 def refresh(database: Path) -> None:
     """Bring the statistics up to what the store holds now (3 ms); raises sqlite3.Error."""
-    connection = sqlite3.connect(database)
+    connection = sqlite3.connect(database, timeout=trouble.busy_timeout_s())
     try:
         connection.execute(f"PRAGMA analysis_limit = {ENTRIES_READ}")
         connection.execute("ANALYZE")

@@ -149,8 +149,7 @@ class Recorder:
 
     def add_folder(self, run_id: str, folder: Path, name: str) -> None:
         """Copy the files of a folder to the run's artifacts, under `name`."""
-        with told(self._store.uri, f"write {name} of the run {run_id}"):
-            self._store.client.log_artifacts(run_id, str(folder), name)
+        artifacts.add_folder(self._store, run_id, self._artifact_uri(run_id), folder, name)
 
     def set_group_curve(self, run_id: str, means: Mapping[int, float]) -> None:
         """Give a parent the `train/loss` curve of its own (step to value), in ascending steps."""
@@ -165,8 +164,10 @@ class Recorder:
         tags = {**outcome.tags, keys.STATE: outcome.state}
         if outcome.traceback_text:
             tags[keys.ERROR] = outcome.traceback_text.strip().rpartition("\n")[2]
-            with told(self._store.uri, "keep the traceback"):
-                self._store.client.log_text(run_id, outcome.traceback_text, keys.TRACEBACK_FILE)
+            uri = self._artifact_uri(run_id)
+            artifacts.add_text(
+                self._store, run_id, uri, outcome.traceback_text, keys.TRACEBACK_FILE
+            )
         run = self._open[run_id]
         for key, value in outcome.metrics.items():
             if math.isfinite(value):

@@ -14,8 +14,11 @@ when the power fails, never at a kill; a run of 200 steps costs 32 ms so, 57 ms 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
+import glob
 import importlib
+import itertools
 import os
 import shlex
 import sqlite3
@@ -28,9 +31,11 @@ from filelock import FileLock, Timeout
 
 from harness.errors import StoreError, escape
 from harness.tracking import planner, relocation, sqlite_file, trouble
+from harness.tracking.inside import require_no_link
 from harness.tracking.mlflow_api import MlflowClient, MlflowException, mlflow, told
 
 CREATION_TIMEOUT_S = 120
+_ATTEMPTS = itertools.count()
 MLFLOW_TIMEOUT = "PRAGMA busy_timeout = 20000"
 
 
@@ -44,9 +49,11 @@ def ensure_database(database: Path) -> None:
     """Create the database unless it is there; safe against other processes and kills."""
     if _is_there(database):
         return
+    lock = database.with_name(f".{database.name}.lock")
+    require_no_link(lock)
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(database.with_name(f".{database.name}.lock"), timeout=CREATION_TIMEOUT_S):
+        with FileLock(lock, timeout=CREATION_TIMEOUT_S):
             if not _is_there(database):
                 _create(database)
     except Timeout as error:
@@ -91,13 +98,21 @@ def _is_there(database: Path) -> bool:
 
 
 def _create(database: Path) -> None:
-    building = database.with_name(f".{database.name}.building")
-    _remove(building)
+    base = database.with_name(f".{database.name}.building")
+    # MLflow keeps connections to a file whose creation failed: another file gets another name.
+    building = base.with_name(f"{base.name}{next(_ATTEMPTS) or ''}")
+    for left in base.parent.glob(f"{glob.escape(base.name)}*"):
+        left.unlink()
     try:
         _build_schema(building, database.parent)
         _finish(building, database.parent)
         _set_aside_sidecars(database)
         building.replace(database)
+    except Exception as error:
+        # MLflow tries again where a step failed, and its last error is another one.
+        if trouble.has_no_room(database.parent):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
     finally:
         _remove(building)
 

@@ -22,7 +22,8 @@ from urllib.parse import urlsplit, urlunsplit
 import sqlalchemy
 
 from harness.errors import StoreError, StoreMissing
-from harness.tracking import planner, sqlite_store
+from harness.tracking import planner, sqlite_file, sqlite_store
+from harness.tracking.inside import require_folder, require_folders_inside
 from harness.tracking.lock import DEFAULT_DATABASE
 from harness.tracking.mlflow_api import MlflowClient, redacted, told
 
@@ -66,15 +67,19 @@ def open_store(
     """
     directory = (directory or Path.cwd()).resolve()
     state_dir = directory / STORE_FOLDER
+    require_folder(state_dir)
+    require_folders_inside(state_dir)
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or None
     default = state_dir / DEFAULT_DATABASE
     database = default if uri is None else _sqlite_path(uri, directory)
     if database is None:
         assert uri is not None
         return Store(uri, _open_remote(uri), state_dir)
+    require_folder(database.parent)
+    require_folders_inside(database.parent)
     if create:
         sqlite_store.ensure_database(database)
-    elif not database.exists():
+    elif not os.path.lexists(database):
         where = _shown(database, directory)
         raise StoreMissing(f"no store at {where}: run `harness run FILE` first")
     client = sqlite_store.open_client(database)
@@ -89,7 +94,7 @@ def refresh_statistics(store: Store) -> None:
     try:
         planner.refresh(store.database)
     except sqlite3.Error as error:
-        raise StoreError(f"{store.database}: its statistics cannot be written: {error}") from error
+        raise sqlite_file.unusable(store.database, error) from error
 
 
 def _sqlite_path(uri: str, directory: Path) -> Path | None:

@@ -48,7 +48,7 @@ def reason(database: Path, message: str) -> str | None:
         return _locked(database)
     folder = _existing(database.parent)
     on_disk = any(sign in message for sign in _DISK)
-    if any(sign in message for sign in _FULL) or (on_disk and _room(folder) < LITTLE_BYTES):
+    if any(sign in message for sign in _FULL) or (on_disk and has_no_room(folder)):
         return full(folder)
     if any(sign in message for sign in _READ_ONLY) or (on_disk and _is_read_only(folder)):
         return (
@@ -58,6 +58,11 @@ def reason(database: Path, message: str) -> str | None:
     if any(sign in message for sign in _DAMAGED):
         return damaged(message)
     return None
+
+
+def has_no_room(folder: Path) -> bool:
+    """Whether so little is left on a disk that it stands behind an error."""
+    return _room(folder) < LITTLE_BYTES
 
 
 def full(folder: Path) -> str:
