@@ -16,6 +16,7 @@ from harness.cli import (
     diff,
     evaluate,
     export,
+    garbage,
     generate,
     ls,
     plan,
@@ -23,6 +24,17 @@ from harness.cli import (
     schema,
     search,
     show,
+    ui,
+    validate,
+)
+    plan,
+    run,
+    schema,
+    search,
+<<<<<<< HEAD
+    show,
+=======
+>>>>>>> 3e9099d (harness gc: superseded checkpoints, folders of no run, staging of ended runs, runs deleted in MLflow; docs/reliability.md)
     ui,
     validate,
 )
@@ -53,6 +65,7 @@ app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("eval")(evaluate.evaluate)
 app.command("generate")(generate.generate)
+app.command("gc")(garbage.gc)
 app.command("ui")(ui.ui)
 
 

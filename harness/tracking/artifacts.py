@@ -32,7 +32,7 @@ def publish(store: Store, run_id: str, artifact_uri: str, staged_dir: Path, name
     assert CHECKPOINT_NAME.fullmatch(name), name
     folder = artifacts_dir(store, artifact_uri)
     if folder is not None:
-        _require_writable(store, folder, folder / keys.CHECKPOINTS_DIR / name)
+        require_writable(store, folder, folder / keys.CHECKPOINTS_DIR / name)
     try:
         if folder is not None:
             _move(staged_dir, folder / keys.CHECKPOINTS_DIR / name)
@@ -53,7 +53,7 @@ def remove(store: Store, run_id: str, artifact_uri: str, name: str) -> bool:
     require_inside(cached, store.state_dir)
     shutil.rmtree(cached, ignore_errors=True)
     if folder is not None:
-        _require_writable(store, folder, folder / keys.CHECKPOINTS_DIR / name)
+        require_writable(store, folder, folder / keys.CHECKPOINTS_DIR / name)
         _discard(folder / keys.CHECKPOINTS_DIR / name)
         return True
     try:
@@ -103,7 +103,7 @@ def add_folder(store: Store, run_id: str, artifact_uri: str, source: Path, name:
     folder = artifacts_dir(store, artifact_uri)
     if folder is not None:
         for path in source.rglob("*"):
-            _require_writable(store, folder, folder / name / path.relative_to(source))
+            require_writable(store, folder, folder / name / path.relative_to(source))
     with told(store.uri, f"write {name} of the run {run_id}"):
         store.client.log_artifacts(run_id, str(source), name)
 
@@ -112,17 +112,25 @@ def add_text(store: Store, run_id: str, artifact_uri: str, text: str, name: str)
     """Write a text as an artifact of the run."""
     folder = artifacts_dir(store, artifact_uri)
     if folder is not None:
-        _require_writable(store, folder, folder / name)
+        require_writable(store, folder, folder / name)
     with told(store.uri, f"write {name} of the run {run_id}"):
         store.client.log_text(run_id, text, name)
 
 
-def _require_writable(store: Store, folder: Path, path: Path) -> None:
+def require_writable(store: Store, folder: Path, path: Path) -> None:
     """Raise StoreError where a link on the way to `path` leads out of the store's folder, or out
     of the experiment's, where MLflow keeps that elsewhere."""
     assert store.database is not None
     home = store.database.parent
     require_inside(path, home if folder.is_relative_to(home) else folder.parents[1])
+
+
+def own_dir(store: Store, artifact_uri: str) -> Path | None:
+    """`artifacts_dir` where that lies in the store's own folder, else None."""
+    folder = artifacts_dir(store, artifact_uri)
+    if folder is None or store.database is None or ".." in folder.parts:
+        return None
+    return folder if folder.is_relative_to(store.database.parent) else None
 
 
 def step_of(name: str) -> int:
