@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.errors import reporting
-from harness.cli.files import check_folder, write_text
+from harness.cli.files import check_folder, write_text, writing
 from harness.cli.options import AsJson, TrackingUri
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def _write_files(
     if png is not None or html is not None:
         figure = curves_figure(made.bands, made.metric)
         if png is not None:
-            write_png(figure, png)
+            with writing(png):
+                write_png(figure, png)
         if html is not None:
             write_text(html, html_page(made.frame, to_svg(figure), title))
 

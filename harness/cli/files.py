@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import UsageError, escape
 
 
 def check_folder(flag: str, path: Path | None) -> None:
@@ -14,7 +16,18 @@ def check_folder(flag: str, path: Path | None) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name and rename it."""
+    """Write a file under a temporary name and rename it; UsageError where that cannot be."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with writing(path):
+        temporary.unlink(missing_ok=True)  # a link there would lead elsewhere
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what keeps a file from being written into a UsageError."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{escape(str(path))}: cannot be written: {error.strerror}") from error

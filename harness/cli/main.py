@@ -27,14 +27,6 @@ from harness.cli import (
     ui,
     validate,
 )
-    plan,
-    run,
-    schema,
-    search,
-<<<<<<< HEAD
-    show,
-=======
->>>>>>> 3e9099d (harness gc: superseded checkpoints, folders of no run, staging of ended runs, runs deleted in MLflow; docs/reliability.md)
     ui,
     validate,
 )

@@ -62,6 +62,7 @@ def _add_legend(figure: Figure, lines: Sequence[Line2D], names: Sequence[str]) -
 def write_png(figure: Figure, path: Path) -> None:
     """The figure as a PNG file of 150 dots an inch; written whole or not at all."""
     temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)  # a link there would lead elsewhere
     with _any_script():
         figure.savefig(temporary, format="png", dpi=150)
     temporary.replace(path)

@@ -8,6 +8,7 @@ is no log beside it, since SQLite would make one; a server's session refuses to 
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +31,11 @@ def told(where: StorageUrl, what: str) -> Iterator[None]:
     """Errors of the database as StoreError: ``what`` was tried at ``where``."""
     try:
         yield
-    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+    except (
+        optuna.exceptions.StorageInternalError,
+        sqlalchemy.exc.SQLAlchemyError,
+        sqlite3.Error,
+    ) as error:
         raise _store_error(where, what, _cause(error)) from error
 
 

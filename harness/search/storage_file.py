@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import StoreError, escape, show
 from harness.tracking import sqlite_file, trouble
+from harness.tracking.store import STORE_FOLDER
 
 OPTUNA_TABLE = "version_info"
 
@@ -25,7 +26,8 @@ def check_storage(database: Path) -> None:
         _check_tables(database)
         return
     project = Path.cwd().resolve()
-    if not database.resolve().is_relative_to(project):
+    roots = (project, (project / STORE_FOLDER).resolve())  # which may be a link
+    if not any(database.resolve().is_relative_to(root) for root in roots):
         raise StoreError(
             f"{escape(str(database))}: storage: is outside {escape(str(project))}, where nothing "
             f"is made; make it first: optuna create-study --storage {show(f'sqlite:///{database}')}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy
 
-from harness.errors import StoreError, escape
+from harness.errors import StoreError, escape, shorten
 
 SECRETS = ("password", "passwd", "sslpassword")  # in a query
 
@@ -27,12 +27,17 @@ class StorageUrl:
     def parse(cls, text: str) -> StorageUrl:
         """Raises StoreError where it is none."""
         try:
-            return cls(sqlalchemy.make_url(text))
+            made = cls(sqlalchemy.make_url(text))
         except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # a port that is no number
             raise StoreError(
                 f"{_without_login(text)}: is no storage for a study; write sqlite:///PATH or "
                 "another SQLAlchemy URL"
             ) from error
+        name = made.url.database or ""
+        # A `file:` name has a syntax of its own, in which it could be any file.
+        if made.is_sqlite and (name in ("", ":memory:") or name.startswith("file:")):
+            raise StoreError(f"{shorten(text)}: names no file; write sqlite:///PATH")
+        return made
 
     def __str__(self) -> str:
         return escape(self.url.difference_update_query(SECRETS).render_as_string())

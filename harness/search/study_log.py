@@ -15,6 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.search.storage import close_storage, open_storage, open_to_read, told
+from harness.search.storage_file import wait_until_free
 from harness.search.storage_url import StorageUrl
 
 BATCH = "harness.batch"
@@ -99,6 +100,8 @@ class StudyLog:
         """Log trials of a study in memory as RUNNING, in order; as they are here."""
         logged = []
         with told(self.where, "log the trials"):
+            if self.where.file is not None:
+                wait_until_free(self.where.file)
             for trial in trials:
                 template = FrozenTrial(
                     number=-1,
