@@ -132,7 +132,7 @@ def _checkpoints(store: Store, run: StoredRun, by_id: Mapping[str, StoredRun]) -
         going, reason = names, f"superseded by {run.superseded_by[:8]}"
     elif _has_ended(run) and len(names) > 1:
         steps = {artifacts.step_of(name): name for name in names}
-        kept = _kept(steps, history(store, run.run_id), _config(run))
+        kept = _kept(steps, history(store, run.run_id), _config(run), _last_step(run, steps))
         going = [name for step, name in steps.items() if step not in kept]
         reason = "retention keeps others"
     else:
@@ -145,11 +145,11 @@ def _checkpoints(store: Store, run: StoredRun, by_id: Mapping[str, StoredRun]) -
 
 
 def _kept(
-    steps: Mapping[int, str], losses: Mapping[int, float], config: CheckpointConfig
+    steps: Mapping[int, str], losses: Mapping[int, float], config: CheckpointConfig, last: int
 ) -> set[int]:
     by_step = {step: losses.get(step, math.inf) for step in steps}
     needed = CheckpointConfig(keep_last=1, keep_best=1)
-    gone = set(superseded(by_step, config)) & set(superseded(by_step, needed))
+    gone = set(superseded(by_step, config, last)) & set(superseded(by_step, needed, last))
     return by_step.keys() - gone
 
 
@@ -159,12 +159,18 @@ def _config(run: StoredRun) -> CheckpointConfig:
     given = {
         key.removeprefix(prefix): value
         for key, value in run.params.items()
-        if key in (f"{prefix}keep_last", f"{prefix}keep_best")
+        if key in (f"{prefix}every", f"{prefix}keep_last", f"{prefix}keep_best")
     }
     try:
         return CheckpointConfig(**{key: int(value) for key, value in given.items()})
     except (ValueError, ValidationError):
         return CheckpointConfig()
+
+
+def _last_step(run: StoredRun, steps: Iterable[int]) -> int:
+    """The run's last step; without its settings, that of its newest checkpoint."""
+    given = run.params.get("train.steps", "")
+    return int(given) if given.isdecimal() else max(steps)
 
 
 def _has_ended(run: StoredRun) -> bool:

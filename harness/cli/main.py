@@ -27,9 +27,6 @@ from harness.cli import (
     ui,
     validate,
 )
-    ui,
-    validate,
-)
 
 # New objects between two passes of the garbage collector. With Python's 700 it passes over what
 # torch and MLflow are made of, a million objects, again and again: 0.4 s of a sweep of 64 short

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.tracking import keys
-from harness.tracking.sqlite_store import BUSY_TIMEOUT_MS
+from harness.tracking.trouble import busy_timeout_s
 
 # Runs that harness recorded, of active experiments that are sweeps. {where} narrows them.
 SELECT_RUNS = """
@@ -137,7 +137,7 @@ def _latest(connection: sqlite3.Connection, run_ids: Sequence[str]) -> dict[str,
 def _reading(database: Path) -> Iterator[sqlite3.Connection]:
     """One transaction: all statements see the same instant."""
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA busy_timeout = {round(busy_timeout_s() * 1000)}")
         connection.execute("PRAGMA query_only = ON")
         connection.execute("BEGIN")
         yield connection
