@@ -113,3 +113,11 @@ def test_planning_cannot_write_to_the_database(postgres):
     ):
         connection.execute(sqlalchemy.text("DELETE FROM studies"))
     close_storage(storage)
+
+
+def test_a_machine_without_postgresql_is_told_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(servers, "DEBIAN", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    wanted = "initdb is not there: apt-get install postgresql"
+    with pytest.raises(pytest.fail.Exception, match=wanted), servers.started_server():
+        pass
