@@ -52,6 +52,14 @@ def test_what_only_reads_the_file_imports_nothing_heavy(arguments, exit_code):
     assert call.stderr.splitlines()[-1] == f"[] {exit_code}"
 
 
+@pytest.mark.parametrize(
+    "arguments", [["ls"], ["show", "adamw"], ["diff", "adamw", "sgd"]], ids=" ".join
+)
+def test_what_only_looks_at_a_store_imports_no_torch(chapter, arguments):
+    call = run_python(PROBE.format(arguments=arguments, heavy=("torch", "optuna")))
+    assert call.stderr.splitlines()[-1] == "[] 0"
+
+
 def test_importing_harness_imports_neither_torch_nor_mlflow_until_a_name_is_used():
     names = ("torch", "mlflow", "numpy", "pydantic")
     script = f"""
