@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -19,6 +20,7 @@ from harness.tracking.server import free_port
 
 HOST, USER, PASSWORD = "127.0.0.1", "tester", "s3cret/{x}@y"
 DEBIAN = Path("/usr/lib/postgresql")
+ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +58,9 @@ def started_server() -> Iterator[Postgres]:
     """A server of its own port and folder, two seconds after; stopped at the end."""
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    try:
-        if os.getuid() == 0:  # PostgreSQL refuses to run as root
-            shutil.chown(folder, "postgres", "postgres")
+    if os.getuid() == 0:  # PostgreSQL refuses to run as root
+        shutil.chown(folder, "postgres", "postgres")
+    with _ended_with_us(folder, pg_ctl):
         password = folder / "password"
         password.write_text(PASSWORD)
         password.chmod(0o644)
@@ -66,14 +68,35 @@ def started_server() -> Iterator[Postgres]:
         _run(folder, initdb, "--pgdata", folder / "data", *login, "--encoding", "UTF8", "--no-sync")
         port = free_port(0)
         flags = f"-p {port} -h {HOST} -c unix_socket_directories= -c fsync=off"
-        control = (pg_ctl, "--pgdata", folder / "data", "--wait", "--silent")
-        _run(folder, *control, "--log", folder / "log", "--options", flags, "start")
-        try:
-            yield Postgres(port)
-        finally:
-            _run(folder, *control, "--mode", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder)
+        where = ("--pgdata", folder / "data", "--log", folder / "log")
+        _run(folder, pg_ctl, *where, "--wait", "--silent", "--options", flags, "start")
+        yield Postgres(port)
+
+
+@contextlib.contextmanager
+def _ended_with_us(folder: Path, pg_ctl: Path) -> Iterator[None]:
+    """Stops the server and removes its folder: after the block, or when the tests were killed.
+
+    A shell waits for the end of its input, which comes with the end of this process at the latest.
+    """
+    script = 'read _; "$1" --pgdata "$2/data" --mode immediate --silent stop; rm -r "$2"'
+    with subprocess.Popen(
+        ["sh", "-c", script, "sh", pg_ctl, folder],
+        cwd="/",
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        **_account(),
+    ) as waiting:
+        yield
+    assert waiting.returncode == 0
+    assert not folder.exists()
+
+
+def _account() -> dict[str, Any]:
+    return {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
 
 
 def _program(name: str) -> Path:
@@ -86,18 +109,17 @@ def _program(name: str) -> Path:
 
 
 def _run(folder: Path, *command: object) -> None:
-    account = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
-    call = subprocess.run(
-        [str(part) for part in command],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,  # the server keeps what it is given open
-        stderr=subprocess.PIPE if "start" not in command else subprocess.DEVNULL,
-        text=True,
-        timeout=120,
-        **account,
-    )
-    log = folder / "log"
-    told = call.stderr or (log.read_text() if log.exists() else "")
-    assert call.returncode == 0, told
+    """Run a program to its end; what it says goes to a file, which a server keeps open."""
+    said = folder / "said"
+    with said.open("w") as output:
+        call = subprocess.run(
+            [str(part) for part in command],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            timeout=120,
+            **_account(),
+        )
+    assert call.returncode == 0, said.read_text()
