@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sqlite3
 from pathlib import Path
 
-from harness.errors import StoreError, escape, show
+from harness.errors import StoreError, escape
 from harness.tracking import sqlite_file, trouble
+from harness.tracking.sqlite_store import sqlite_uri
 from harness.tracking.store import STORE_FOLDER
 
 OPTUNA_TABLE = "version_info"
@@ -28,9 +30,10 @@ def check_storage(database: Path) -> None:
     project = Path.cwd().resolve()
     roots = (project, (project / STORE_FOLDER).resolve())  # which may be a link
     if not any(database.resolve().is_relative_to(root) for root in roots):
+        url = escape(shlex.quote(sqlite_uri(database.absolute())))
         raise StoreError(
             f"{escape(str(database))}: storage: is outside {escape(str(project))}, where nothing "
-            f"is made; make it first: optuna create-study --storage {show(f'sqlite:///{database}')}"
+            f"is made; make it first: optuna create-study --storage {url}"
         )
     try:
         database.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ an experiment into its runs and a search into its base run config.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -150,7 +151,10 @@ class Resolver:
         """Where a run's text comes from, files as absolute paths."""
         value = str(getattr(data, data.source))
         if data.source == "file":
-            value = str((self.base_dir / value).resolve())
+            with contextlib.suppress(
+                ValueError, RuntimeError
+            ):  # NUL; links in a circle: told later
+                value = str((self.base_dir / value).resolve())
         return Source(data.source, value)  # type: ignore[arg-type]
 
 

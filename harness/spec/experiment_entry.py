@@ -20,6 +20,8 @@ from harness.spec.problems import Entry, Problems
 from harness.spec.sweep_file import DeclaredRun, Experiment
 from harness.text.corpora import encode
 
+MAX_RUN_NAME = 1000  # a name is also a tag, which MLflow cuts at 8,000 characters
+
 EXPERIMENT_KEYS = (*RUN_KEYS, "extends", "matrix", "zip", "exclude", "seeds", "expect")
 
 
@@ -82,9 +84,13 @@ class ExperimentReader:
         if not wanted:
             self.problems.at(node.entries()["exclude"], "excludes every point", key=True)
         seen: set[str] = set()
+        place = node.entries().get("matrix") or node.entries().get("zip") or node
         for run in runs:
+            if len(run.name) > MAX_RUN_NAME:
+                message = f"makes a run's name of {len(run.name):,} characters, and the most is"
+                self.problems.at(place, f"{message} {MAX_RUN_NAME:,}: {show(run.name)}", key=True)
+                return
             if run.name in seen:
-                place = node.entries().get("matrix") or node.entries().get("zip") or node
                 self.problems.at(place, f"two runs are called {show(run.name)}", key=True)
                 return
             seen.add(run.name)

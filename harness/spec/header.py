@@ -77,6 +77,8 @@ def text(parent: Node, key: str, problems: Problems) -> str:
         return ""
     if not isinstance(node.value, str):
         problems.at(node, f"must be text, got {show(node.plain())}")
+    elif any("\ud800" <= c <= "\udfff" for c in node.value):
+        problems.at(node, "must be text without half of a surrogate pair")
     return str(node.value)
 
 

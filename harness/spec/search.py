@@ -189,7 +189,7 @@ class SearchConfig(BaseModel):
     @field_validator("storage")
     @classmethod
     def _not_blank(cls, storage: str | None) -> str | None:
-        if storage is not None and not storage.strip():
+        if storage is not None and (not storage.strip() or not storage.isprintable()):
             message = f"must be an SQLAlchemy URL such as sqlite:///study.db, got {show(storage)}"
             raise_refusals("storage", [Refusal((), message)])
         return storage
