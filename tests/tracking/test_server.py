@@ -24,7 +24,7 @@ def served(ready_made_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     shutil.copyfile(ready_made_store, folder / "mlflow.db")
     local = open_store(f"sqlite:///{folder}/mlflow.db", folder)
-    port = server.free_port(5000)
+    port = server.free_port(0)  # the workers of pytest-xdist would both take 5000
     command, environment = server.ui_command(local, port)
     root = command.index("--default-artifact-root")
     command[root : root + 2] = ["--artifacts-destination", str(folder / "files")]
