@@ -17,8 +17,9 @@ import optuna
 import sqlalchemy
 
 from harness.errors import StoreError, nearest, shorten
-from harness.search.storage_file import check_storage
+from harness.search.storage_file import OPTUNA_TABLE, check_storage
 from harness.search.storage_url import StorageUrl
+from harness.tracking import sqlite_file
 from harness.tracking.trouble import busy_timeout_s
 from harness.tracking.trouble import reason as trouble_reason
 
@@ -89,7 +90,7 @@ def open_to_read(where: StorageUrl) -> optuna.storages.RDBStorage | None:
     if not where.may_hold_studies():
         return None
     if where.file is not None:
-        check_storage(where.file)
+        sqlite_file.check_kind(where.file)
     url = where.url if where.file is None else _read_only_url(where)
     arguments: dict[str, Any] = {"connect_args": _connect_args(where)}
     if where.url.get_backend_name() == "postgresql":
@@ -110,7 +111,8 @@ def close_storage(storage: optuna.storages.RDBStorage) -> None:
 
 def _is_complete(connection: sqlalchemy.Connection) -> bool:
     """Whether Optuna's tables are there: its revision is the last thing that it writes."""
-    if not sqlalchemy.inspect(connection).has_table("alembic_version"):
+    tables = sqlalchemy.inspect(connection)
+    if not all(map(tables.has_table, (OPTUNA_TABLE, "alembic_version"))):
         return False
     found = connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version"))
     return found.first() is not None

@@ -54,7 +54,12 @@ class StorageUrl:
 
     def may_hold_studies(self) -> bool:
         """False where there is no file yet; a server has to be asked."""
-        return self.file.exists() if self.file is not None else not self.is_sqlite
+        if self.file is None:
+            return not self.is_sqlite
+        try:
+            return self.file.exists()
+        except OSError:  # no name that a file could have
+            return False
 
     def without_secrets(self, message: str) -> str:
         """A driver's message in which no password is left."""

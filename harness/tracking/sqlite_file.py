@@ -26,12 +26,8 @@ CHECK_EVERY = 10_000  # of SQLite's instructions, between two looks at the clock
 
 def check(database: Path) -> None:
     """Raise StoreError where `database` is no sound SQLite file; nothing is changed."""
+    check_kind(database)
     shown = escape(str(database))
-    if database.is_symlink() and not database.exists():
-        leads = escape(str(database.readlink()))
-        raise StoreError(f"{shown}: is a link to {leads}, which is not there")
-    if database.is_dir():
-        raise StoreError(f"{shown}: is a folder, not a database")
     try:
         size = database.stat().st_size
     except OSError as error:
@@ -46,6 +42,16 @@ def check(database: Path) -> None:
             _check_pages(database)
         except sqlite3.Error as error:
             raise unusable(database, error) from error
+
+
+def check_kind(database: Path) -> None:
+    """Raise StoreError where `database` is a link to nothing or a folder."""
+    shown = escape(str(database))
+    if database.is_symlink() and not database.exists():
+        leads = escape(str(database.readlink()))
+        raise StoreError(f"{shown}: is a link to {leads}, which is not there")
+    if database.is_dir():
+        raise StoreError(f"{shown}: is a folder, not a database")
 
 
 def connect_to_read(database: Path) -> sqlite3.Connection:

@@ -31,7 +31,8 @@ def test_plan_says_why_and_writes_nothing(harness, chapter):
     name, fingerprint, engine, reason = lines[1].split()
     assert (name, engine, reason) == ("adamw", "plain", "finished")
     assert len(fingerprint) == 35
-    assert lines[-1] == "7 runs: 0 to train, 7 already done"
+    assert "7 runs: 0 to train, 7 already done" in lines
+    assert lines[-1] == "2 searches of 128 trials: 0 to do, 128 already done"
     flags = ["--set", "optimizer.weight_decay=0.5", "--only", "adamw", "--json"]
     (run,) = json.loads(harness("plan", "experiments.yaml", *flags).stdout)["runs"]
     assert (run["reason"], run["status"], run["stack"]) == ("changed", "planned", None)

@@ -183,7 +183,9 @@ def test_a_study_that_is_being_written_is_read_with_what_its_log_holds(project):
 def test_a_file_that_is_no_database_is_told(project):
     path = write(project / "s.yaml", s=search())
     (project / "mlruns" / "optuna.db").write_text("not a database at all, but text")
-    with pytest.raises(StoreError, match=r"optuna\.db: cannot open the study: file is not a data"):
+    with pytest.raises(
+        StoreError, match=r"optuna\.db: cannot open the study: the file is not a readable"
+    ):
         plan(path)
 
 
