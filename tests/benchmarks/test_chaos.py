@@ -1,0 +1,35 @@
+"""Two dozen kills of the campaign whose table is in docs/reliability.md; the control must fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "chaos.py"
+NOTHING = (
+    "missing steps",
+    "doubled steps",
+    "doubled runs",
+    "left running",
+    "damaged checkpoints",
+    "stores lost",
+    "failed calls",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(580)
+def test_after_two_dozen_kills_everything_is_as_if_there_had_been_none(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARK), "--kills", "24", "--log", str(tmp_path / "log")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()[3:]
+    table = {line[:20].strip(): list(map(int, line[20:].split())) for line in lines[1:]}
+    assert sum(table["kills"][:4]) >= 24
+    assert table["bit equal runs"][:4] == table["runs"][:4]
+    for what in NOTHING:
+        assert table[what][:4] == [0, 0, 0, 0], what
+    assert table["bit equal runs"][4] < table["runs"][4] or table["doubled steps"][4] > 0
