@@ -240,7 +240,7 @@ def _start(case: Case, folder: Path) -> int:
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a child must never return into its parent's code
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
