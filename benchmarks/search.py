@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from chapter import chapter_run
+from commands import python
 from figures import Figure, markdown_table, plain_table
 from machine import description
 from rounds import Pairs, spread_of
@@ -85,7 +84,7 @@ class Sides:
         self.home, self.num_made = home, 0
         for side, lines in EMPTY_STORES.items():
             (home / side).mkdir()
-            _python(["-c", lines], home / side)
+            python(["-c", lines], home / side)
 
     def product(self, seed: int) -> dict[str, Any]:
         """What `scripts/search_with_harness.py` printed."""
@@ -105,7 +104,7 @@ class Sides:
 
     @staticmethod
     def _timed(script: str, arguments: list[str], directory: Path) -> dict[str, Any]:
-        printed = _python([str(SCRIPTS / script), *arguments], directory)
+        printed = python([str(SCRIPTS / script), *arguments], directory)
         return dict(json.loads(printed.splitlines()[-1]))
 
 
@@ -125,18 +124,6 @@ def sweep_file(seed: int) -> dict[str, Any]:
         "enqueue": [{"optimizer.lr": 1e-2}],
     }
     return {"version": 1, "name": "search", "defaults": sections, "searches": {"adamw-lr": search}}
-
-
-def _python(arguments: list[str], directory: Path) -> str:
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [sys.executable, *arguments]
-    done = subprocess.run(
-        command, cwd=directory, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments[:1])} failed:\n{done.stderr}")
-    return done.stdout
 
 
 def _arguments() -> argparse.Namespace:

@@ -12,16 +12,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chapter import chapter_run
-from commands import harness
+from commands import harness, python
 from figures import Figure, markdown_table, plain_table
 from machine import description
 from rounds import Pairs, seconds, spread_of
@@ -64,7 +62,7 @@ class Stores:
             "mlflow.search_experiments()",
         }.items():
             (home / side).mkdir()
-            _python(["-c", lines], home / side)
+            python(["-c", lines], home / side)
 
     def fresh(self, side: str) -> Path:
         """A copy of the store of `side`, in a directory of its own."""
@@ -126,23 +124,12 @@ def script(stores: Stores, name: str, num_runs: int) -> float:
     """Seconds of a script on so many learning rates."""
     directory = stores.fresh("script")
     arguments = [str(SCRIPTS / name), *map(str, rates(num_runs))]
-    return seconds(lambda: _python(arguments, directory))
+    return seconds(lambda: python(arguments, directory))
 
 
 def rates(num_runs: int) -> list[float]:
     """So many learning rates from 1e-4 to 1e-1, evenly on a logarithmic scale."""
     return [float(f"{1e-4 * 1000 ** (i / (num_runs - 1)):.6g}") for i in range(num_runs)]
-
-
-def _python(arguments: Sequence[str], directory: Path) -> None:
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [sys.executable, *arguments]
-    done = subprocess.run(
-        command, cwd=directory, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments[:1])} failed:\n{done.stderr}")
 
 
 def _arguments() -> argparse.Namespace:
