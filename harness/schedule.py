@@ -250,10 +250,10 @@ class Schedule:
         running = self._running[place]
         planned, outcome = running.planned, RunOutcome(running.run_id, state, message, seconds)
         with shielded():
+            shutil.rmtree(self.staging / running.run_id, ignore_errors=True)
             record = self.recorder.end(running.run_id, ending or Outcome(state))
             if planned.replaces is not None and state in keys.DONE_STATES:
                 self.recorder.supersede(planned.replaces.run_id, running.run_id)
-            shutil.rmtree(self.staging / running.run_id, ignore_errors=True)
             del self._running[place]
             self.outcomes[planned.name], self.records[record.run_id] = outcome, record
         self.observer.on_end(planned, outcome)

@@ -1,0 +1,127 @@
+"""A kill before every single change of the disk, of what must be there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from faults import killed_at
+from sweep_files import corpus_of, tiny_config, write_sweep
+
+from harness.gpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, verify_checkpoint
+from harness.spec.load import load_sweep
+from harness.sweep import run_sweep
+from harness.tracking import artifacts
+from harness.tracking.read import checkpoints, find_runs
+from harness.tracking.store import open_store
+from harness.train.resume import checkpoint_of
+from harness.train.state import start
+
+MOST = 500
+
+
+def checkpoint(seed: int) -> Checkpoint:
+    config = tiny_config(seed={"model": seed})
+    return checkpoint_of(start(config, corpus_of(config)), f"v1-{seed:032}")
+
+
+def fingerprints(folder: Path) -> set[str]:
+    """Of every checkpoint that has its name, each found whole."""
+    return {verify_checkpoint(path).fingerprint for path in folder.glob("step_*")}
+
+
+@pytest.mark.parametrize("replacing", [False, True], ids=["new", "replacing"])
+def test_a_checkpoint_that_is_saved_is_there_whole_or_not_at_all(tmp_path, replacing):
+    first, second = checkpoint(1), checkpoint(2)
+    seen = set()
+    for number in range(MOST):
+        folder = tmp_path / str(number)
+        target = folder / "step_000001"
+        if replacing:
+            save_checkpoint(target, first)
+        killed = killed_at(number, lambda target=target: save_checkpoint(target, second))
+        found = fingerprints(folder)
+        seen.add(tuple(sorted(found)))
+        assert len(found) <= 1
+        save_checkpoint(target, second)  # whatever was left is no hindrance
+        assert fingerprints(folder) == {second.fingerprint}
+        assert [path.name for path in folder.iterdir()] == ["step_000001"]
+        load_checkpoint(target)
+        if not killed:
+            break
+    assert number >= 10
+    assert (second.fingerprint,) in seen
+    assert ((first.fingerprint,) if replacing else ()) in seen
+
+
+def test_a_checkpoint_that_is_published_or_removed_is_there_whole_or_not_at_all(project):
+    path = write_sweep(Path("sweep.yaml"), {"a": {"checkpoint": {"every": 2}}})
+    run_sweep(load_sweep(path))
+    store = open_store()
+    (run,) = find_runs(store)
+    names = checkpoints(store, run.run_id)
+    home = artifacts.artifacts_dir(store, run.artifact_uri)
+    assert home is not None
+    kept = project / "kept"
+    shutil.copytree(home.parent, kept)
+
+    def publish() -> None:
+        artifacts.publish(store, run.run_id, run.artifact_uri, project / "staged", names[0])
+
+    def remove() -> None:
+        artifacts.remove(store, run.run_id, run.artifact_uri, names[0])
+
+    for action in (publish, remove):
+        for number in range(MOST):
+            shutil.rmtree(project / "staged", ignore_errors=True)
+            shutil.copytree(kept / "artifacts" / "checkpoints" / names[1], project / "staged")
+            killed = killed_at(number, action)
+            assert len(fingerprints(home / "checkpoints")) == 1
+            assert checkpoints(store, run.run_id)[-1] == names[1]
+            shutil.rmtree(home.parent)
+            shutil.copytree(kept, home.parent)
+            if not killed:
+                break
+        assert number >= 3
+
+
+def left_in(folder: Path) -> tuple[object, ...]:
+    """Every point of the losses, every run's end, and the checkpoints' files, without harness."""
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        points = connection.execute("SELECT key, step, value FROM metrics ORDER BY 1, 2").fetchall()
+        runs = connection.execute("SELECT name, status, lifecycle_stage FROM runs").fetchall()
+    files = {
+        "/".join(path.parts[-2:]): path.read_bytes()
+        for path in sorted(folder.glob("artifacts/*/*/artifacts/checkpoints/*/*"))
+    }
+    return points, runs, files
+
+
+@pytest.mark.parametrize(
+    "stride",
+    [pytest.param(7, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.campaign)],
+)
+def test_a_sweep_that_is_killed_before_any_change_of_the_disk_ends_the_same(project, stride):
+    path = write_sweep(Path("sweep.yaml"), {"a": {"checkpoint": {"every": 3}}})
+    store, empty = project / "mlruns", project.parent / "empty"
+    shutil.copytree(store, empty)
+
+    def run() -> None:
+        assert run_sweep(load_sweep(path)).exit_code == 0
+
+    assert not killed_at(MOST, run)  # in a fork, like those below: none has opened the store
+    wanted = left_in(store)
+    for number in range(0, MOST, stride):
+        shutil.rmtree(store)
+        shutil.copytree(empty, store)
+        killed = killed_at(number, run)
+        assert not killed_at(MOST, run)
+        assert left_in(store) == wanted, number
+        assert not list((store / ".state").glob("*/"))
+        if not killed:
+            break
+    assert number >= 20
