@@ -215,5 +215,5 @@ class _Together(_Trainer):
                 begun = self.begin(position, run)
                 started[position], saved = run_of(begun.state), begun.saved
             made = functools.partial(checkpoints.of, started[position], run.fingerprint)
-            self.watches[position] = Watch(position, run, made, self.emit, saved)
+            self.watches[position] = Watch(position, run, made, self.emit, saved, len(self.runs))
         self._stacked = {position: started[position] for position in self.runs}

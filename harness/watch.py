@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from harness.gpt.model import GPT
 
 EMIT_INTERVAL_S = 0.25  # losses wait so long at most before they are emitted
-CHECKPOINT_INTERVAL_S = 60.0  # between checkpoints where the config sets no steps
+CHECKPOINT_INTERVAL_S = 60.0  # between checkpoints where the config sets no steps, at least
+MAX_SHARE = 0.04  # of the training's time that such checkpoints may take
+FIRST_GUESS_S = 0.01  # what saving a small run takes, until one was saved
 
 
 class Watch:
     """Hears a run's steps: collects its losses, notices divergence, saves checkpoints.
 
     ``checkpoint_of`` gives the run's checkpoint as it is after the step heard of last. A run that
-    goes on from ``saved`` was heard up to there before.
+    goes on from ``saved`` was heard up to there before. ``together`` is how many runs wait while
+    one of them is saved: all of a stack.
     """
 
     def __init__(
@@ -39,12 +42,13 @@ class Watch:
         checkpoint_of: Callable[[], Checkpoint],
         emit: Emit,
         saved: SavedCheckpoint | None = None,
+        together: int = 1,
     ) -> None:
         self.position, self.run, self.emit = position, run, emit
         self.checkpoint_of = checkpoint_of
         self.waiting: list[float] = []  # losses up to `step` that were not emitted yet
         self.step, self.last_loss = (saved.step, saved.loss) if saved else (0, math.nan)
-        self.saved_step = self.step
+        self.saved_step, self.together, self.saving_s = self.step, together, FIRST_GUESS_S
         self.diverged_at: tuple[int, float] | None = None
         self.began = time.perf_counter()
         self.emitted_at = self.saved_at = time.monotonic()
@@ -53,6 +57,11 @@ class Watch:
     def is_over(self) -> bool:
         """Whether the run heard its last step, or diverged."""
         return self.diverged_at is not None or self.step >= self.run.config.train.steps
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two checkpoints where the config sets no steps."""
+        return max(CHECKPOINT_INTERVAL_S, self.together * self.saving_s / MAX_SHARE)
 
     def on_steps(self, records: Sequence[LossRecord]) -> Collection[int]:
         """The hook of the engines, for this run's records alone."""
@@ -127,10 +136,12 @@ class Watch:
         from harness.gpt.checkpoint import save_checkpoint
 
         self.flush()
+        began = time.monotonic()
         directory = self.run.staging_dir / checkpoint_name(self.step)
         save_checkpoint(directory, checkpoint)
         self.emit(StagedCheckpoint(self.position, directory, self.step, self.last_loss))
         self.saved_at, self.saved_step = time.monotonic(), self.step
+        self.saving_s = self.saved_at - began
 
     def _is_due(self, now: float) -> bool:
         every = self.run.config.checkpoint.every
@@ -138,7 +149,7 @@ class Watch:
             return False  # the final one is written after training, whatever the interval
         if every is not None:
             return self.step % every == 0
-        return now - self.saved_at >= CHECKPOINT_INTERVAL_S
+        return now - self.saved_at >= self.interval_s
 
 
 def _final_metrics(model: GPT, run: JobRun, last_loss: float) -> dict[str, float]:

@@ -9,11 +9,13 @@ from sweep_files import corpus_of, tiny_config
 
 from harness import watch as watch_module
 from harness.executors.base import Failure
+from harness.gpt import checkpoint as checkpoint_module
 from harness.gpt.checkpoint import load_checkpoint, verify_checkpoint
 from harness.job import run_job
 from harness.job_events import Ended, Job, JobRun, StagedCheckpoint, Steps
 from harness.spec.records import LossRecord
 from harness.train import engines
+from harness.watch import Watch
 
 
 @pytest.fixture(autouse=True)
@@ -94,20 +96,58 @@ def test_the_final_checkpoint_is_there_when_the_interval_does_not_meet_it(run):
     assert saved_steps(events) == [4, 6]
 
 
-def test_without_an_interval_in_steps_one_is_written_every_60_seconds(run, monkeypatch):
-    assert watch_module.CHECKPOINT_INTERVAL_S == 60.0
-    clock = iter(range(0, 10_000, 13))  # each look at the clock is 13 s after the one before
+class FakeTime:
+    """Stands still until `now` is moved."""
 
-    class Time:
-        monotonic = staticmethod(lambda: next(clock))
-        perf_counter = staticmethod(lambda: 0.0)
+    now = 0.0
 
-    monkeypatch.setattr(watch_module, "time", Time)
-    events, _ = run(train={"steps": 12})
-    first, *_ = saved_steps(events)
-    assert 1 < first < 6
-    assert len(saved_steps(events)) >= 3
-    assert saved_steps(events)[-1] == 12
+    def monotonic(self) -> float:
+        return self.now
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def saved_with(run, monkeypatch):
+    """The steps of the checkpoints of 100 steps, by how long a step and a save take."""
+
+    def saved_with(step_s: float, save_s: float) -> list[int]:
+        clock, hear = FakeTime(), Watch.on_steps
+
+        def slow_steps(watch, records):
+            clock.now += step_s
+            return hear(watch, records)
+
+        real = checkpoint_module.save_checkpoint
+
+        def saving(directory, checkpoint):
+            clock.now += save_s
+            real(directory, checkpoint)
+
+        monkeypatch.setattr(watch_module, "time", clock)
+        monkeypatch.setattr(Watch, "on_steps", slow_steps)
+        monkeypatch.setattr(checkpoint_module, "save_checkpoint", saving)
+        return saved_steps(run(train={"steps": 100})[0])
+
+    return saved_with
+
+
+def test_without_an_interval_in_steps_one_is_written_every_60_seconds(saved_with):
+    assert saved_with(step_s=13.0, save_s=0.1) == [*range(5, 100, 5), 100]
+
+
+def test_without_an_interval_in_steps_saving_takes_four_percent_of_the_time_at_most(saved_with):
+    saved = saved_with(step_s=13.0, save_s=26.0)  # due again after 26 / 0.04 = 650 s, 50 steps
+    assert saved == [5, 55, 100]
+
+
+def test_runs_that_wait_for_each_other_are_saved_the_more_rarely():
+    alone, many = (
+        Watch(0, None, lambda: None, lambda event: (), together=together) for together in (1, 1000)
+    )
+    assert alone.interval_s == 60.0
+    assert many.interval_s == pytest.approx(1000 * 0.01 / 0.04)
 
 
 def test_with_an_interval_in_steps_the_clock_saves_nothing(run, monkeypatch):
