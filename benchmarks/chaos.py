@@ -12,6 +12,7 @@ A campaign is a line of `--log FILE`; those that are there already are not repea
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -187,7 +188,9 @@ def campaign(
         if ended:
             failed += os.waitstatus_to_exitcode(status) != 0
             break
-        os.killpg(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it leads no group yet
+            os.killpg(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         kills += 1
     failed += _wait(_start(case, folder)) != 0
