@@ -92,16 +92,18 @@ class Schedule:
         try:
             executor.run(run_job, range(len(self._stacks)), self)
         except StoreError:
-            with contextlib.suppress(StoreError), shielded():
-                for place in list(self._running):
-                    self._end(place, "killed", "stopped before its end")
+            with contextlib.suppress(StoreError):
+                self._end_all()
             self._running.clear()
             raise
         finally:
-            with shielded():
-                for place in list(self._running):
-                    self._end(place, "killed", "stopped before its end")
+            self._end_all()
         return self.outcomes
+
+    def _end_all(self) -> None:
+        with shielded():
+            for place in list(self._running):
+                self._end(place, "killed", "stopped before its end")
 
     def record_of(self, planned: PlannedRun) -> RunToRecord:
         """A planned run as it is recorded."""

@@ -30,6 +30,40 @@ FORCED_SEARCHES = (
 )
 
 
+class SweepPlan:
+    """What `run_sweep` would do, without creating or writing anything; the store is read once.
+
+    Raises NothingMatched where ``only`` selects nothing, StoreError where the store cannot be read.
+    """
+
+    def __init__(
+        self, sweep: Sweep, *, tracking_uri: str | None = None, only: str | Sequence[str] = ()
+    ) -> None:
+        self.sweep, self.only = sweep, _globs(only)
+        _check_selection(sweep, self.only)
+        store = _existing_store(tracking_uri)
+        self.state_dir = store.state_dir if store else Path.cwd() / STORE_FOLDER
+        self.stored = find_runs(store) if store else []
+        self.corpora = Corpora(self.state_dir / ".cache" / "corpora", write=False)
+
+    def runs(self, *, force: bool = False) -> tuple[PlannedRun, ...]:
+        """The selected runs of experiments."""
+        runs = selected_runs(self.sweep, self.only)
+        version = importlib.metadata.version("torch")
+        planned = plan_runs(
+            self.sweep, runs, self.stored, self.corpora, force=force, torch_version=version
+        )
+        return tuple(planned)
+
+    def searches(self) -> tuple[PlannedSearch, ...]:
+        """The selected searches; StoreError where the storage of one cannot be read.
+
+        Optuna is imported where there is a database that may hold studies, and only there.
+        """
+        planner = Planner(self.sweep, self.corpora, self.stored, self.state_dir)
+        return tuple(planner.plan(search) for search in selected_searches(self.sweep, self.only))
+
+
 def plan_sweep(
     sweep: Sweep,
     *,
@@ -37,48 +71,15 @@ def plan_sweep(
     only: str | Sequence[str] = (),
     force: bool = False,
 ) -> tuple[PlannedRun, ...]:
-    """What `run_sweep` would do, without creating or writing anything.
-
-    Raises NothingMatched when ``only`` selects nothing.
-    """
-    only = _globs(only)
-    _check_selection(sweep, only)
-    store = _existing_store(tracking_uri)
-    cache_dir = store.state_dir / ".cache" if store else Path.cwd() / STORE_FOLDER / ".cache"
-    stored = find_runs(store) if store else []
-    corpora = Corpora(cache_dir / "corpora", write=False)
-    runs = selected_runs(sweep, only)
-    return tuple(
-        plan_runs(
-            sweep,
-            runs,
-            stored,
-            corpora,
-            force=force,
-            torch_version=importlib.metadata.version("torch"),
-        )
-    )
+    """The runs of a `SweepPlan`."""
+    return SweepPlan(sweep, tracking_uri=tracking_uri, only=only).runs(force=force)
 
 
 def plan_searches(
     sweep: Sweep, *, tracking_uri: str | None = None, only: str | Sequence[str] = ()
 ) -> tuple[PlannedSearch, ...]:
-    """What `run_sweep` would do for the searches, without creating or writing anything.
-
-    Optuna is imported where there is a database that may hold studies, and only there.
-
-    Raises:
-        NothingMatched: ``only`` selects nothing.
-        StoreError: the store, or the storage of a search, cannot be read.
-    """
-    only = _globs(only)
-    _check_selection(sweep, only)
-    searches = selected_searches(sweep, only)
-    store = _existing_store(tracking_uri) if searches else None
-    state_dir = store.state_dir if store else Path.cwd() / STORE_FOLDER
-    corpora = Corpora(state_dir / ".cache" / "corpora", write=False)
-    planner = Planner(sweep, corpora, find_runs(store) if store else [], state_dir)
-    return tuple(planner.plan(search) for search in searches)
+    """The searches of a `SweepPlan`."""
+    return SweepPlan(sweep, tracking_uri=tracking_uri, only=only).searches()
 
 
 def run_sweep(

@@ -24,6 +24,15 @@ TINY: dict[str, dict[str, Any]] = {
     "train": {"steps": 6, "batch_size": 2, "seq_len": 4, "engine": "plain"},
 }
 COMMAND = Path(sysconfig.get_path("scripts")) / "harness"
+CHAPTER_RUNS = [
+    "adamw",
+    "sgd",
+    "lr-1",
+    "batch-size/batch_size=1",
+    "batch-size/batch_size=16",
+    "four-line-loop",
+    "period-5",
+]
 CHAPTER_FILE = Path(__file__).parent.parent / "experiments.yaml"
 
 

@@ -7,20 +7,11 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+from sweep_files import CHAPTER_RUNS as RUNS
 from sweep_files import environment
 
 from harness.tracking.read import checkpoints, find_runs, history
 from harness.tracking.store import open_store
-
-RUNS = [
-    "adamw",
-    "sgd",
-    "lr-1",
-    "batch-size/batch_size=1",
-    "batch-size/batch_size=16",
-    "four-line-loop",
-    "period-5",
-]
 
 NOTHING_TO_TRAIN = """
 import sys

@@ -64,15 +64,8 @@ def export(
         from harness.tracking.read import find_runs
         from harness.tracking.store import open_store
 
-        selection = Selection(
-            names=names or (),
-            sweeps=sweep or (),
-            states=state or (),
-            kinds=kind or (),
-            engines=engine or (),
-            with_trials=trials,
-            with_superseded=all_,
-        )
+        asked = (names, sweep, state, kind, engine)
+        selection = Selection.of(*asked, with_trials=trials, with_superseded=all_)
         store = open_store(tracking_uri, create=False)
         found = find_runs(store)
         chosen = select(found, selection)

@@ -60,15 +60,8 @@ def ls(
         from harness.tracking.read import find_runs
         from harness.tracking.store import open_store
 
-        selection = Selection(
-            names=names or (),
-            sweeps=sweep or (),
-            states=state or (),
-            kinds=kind or (),
-            engines=engine or (),
-            with_trials=trials,
-            with_superseded=all_,
-        )
+        asked = (names, sweep, state, kind, engine)
+        selection = Selection.of(*asked, with_trials=trials, with_superseded=all_)
         found = find_runs(open_store(tracking_uri, create=False))
         matching = ordered(select(found, selection), sort, reverse=reverse)
         for path in column or ():

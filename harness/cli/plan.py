@@ -35,10 +35,10 @@ def plan(
 
         sweep = load_sweep(file, overrides=set_ or (), only=only or (), max_runs=max_runs)
         from harness.cli import planned_searches
-        from harness.sweep import plan_searches, plan_sweep
+        from harness.sweep import SweepPlan
 
-        runs = plan_sweep(sweep, tracking_uri=tracking_uri, only=only or (), force=force)
-        searches = plan_searches(sweep, tracking_uri=tracking_uri, only=only or ())
+        planned = SweepPlan(sweep, tracking_uri=tracking_uri, only=only or ())
+        runs, searches = planned.runs(force=force), planned.searches()
         planned_searches.note_forced(searches, force=force)
         if as_json:
             stacks = stack_numbers(runs, jobs)

@@ -94,10 +94,10 @@ def _dry_run(
     from harness.cli import planned_searches
     from harness.cli.plan import print_plan
     from harness.results import RunResult
-    from harness.sweep import plan_searches, plan_sweep
+    from harness.sweep import SweepPlan
 
-    runs = plan_sweep(sweep, tracking_uri=uri, only=only, force=force)
-    searches = plan_searches(sweep, tracking_uri=uri, only=only)
+    planned = SweepPlan(sweep, tracking_uri=uri, only=only)
+    runs, searches = planned.runs(force=force), planned.searches()
     planned_searches.note_forced(searches, force=force)
     if as_json:
         results = [

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.inspection.listing import finite, number, numbers_within, to_json
+from harness.search.parents import of_study
 from harness.spec.defaults import default_settings
 from harness.spec.settings import SETTINGS
 from harness.tracking import keys
@@ -148,8 +149,7 @@ def _members(record: StoredRun, runs: Sequence[StoredRun]) -> list[StoredRun]:
         ids = record.tags.get(keys.MEMBER_RUNS, "").split()
         return [run for run in runs if run.run_id in ids]
     if record.kind == "search":
-        study = record.tags.get(keys.STUDY)
-        return [run for run in runs if run.kind == "run" and run.tags.get(keys.STUDY) == study]
+        return of_study(runs, record.tags.get(keys.STUDY, ""), "run")
     return []
 
 

@@ -35,6 +35,14 @@ class Selection:
     with_trials: bool = False
     with_superseded: bool = False
 
+    @classmethod
+    def of(
+        cls, *asked: Sequence[str] | None, with_trials: bool, with_superseded: bool
+    ) -> Selection:
+        """From names, sweeps, states, kinds and engines, each None where it was not given."""
+        names, sweeps, states, kinds, engines = (field or () for field in asked)
+        return cls(names, sweeps, states, kinds, engines, with_trials, with_superseded)
+
     def __post_init__(self) -> None:
         """Raises UsageError for a state, a kind or an engine that no record can have."""
         given_and_known = {

@@ -54,12 +54,7 @@ def wait_until_free(database: Path) -> None:
 
 
 def _check_tables(database: Path) -> None:
-    try:
-        with contextlib.closing(sqlite_file.connect_to_read(database)) as connection:
-            query = "SELECT name FROM sqlite_master WHERE type = 'table'"
-            tables = {row[0] for row in connection.execute(query)}
-    except sqlite3.Error as error:
-        raise sqlite_file.unusable(database, error) from error
+    tables = sqlite_file.tables(database)
     if tables and OPTUNA_TABLE not in tables:
         raise StoreError(
             f"{escape(str(database))}: is another program's database, without a study of Optuna's; "

@@ -21,9 +21,11 @@ from harness.errors import StoreError, show
 from harness.tracking import keys, trouble
 from harness.tracking.inside import require_inside
 from harness.tracking.mlflow_api import MlflowException, get_artifact_repository, told
+from harness.tracking.removal import discard
 from harness.tracking.store import Store
 
 CHECKPOINT_NAME = re.compile(r"step_(\d{6,18})")
+PARTIAL = ".partial-"  # begins the names of what is not whole
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -150,7 +152,7 @@ def _move(staged_dir: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        partial = _beside(target)
+        partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=_own_folder(target)))
         shutil.copytree(staged_dir, partial / target.name)
         (partial / target.name).rename(target)
         partial.rmdir()
@@ -158,16 +160,14 @@ def _move(staged_dir: Path, target: Path) -> None:
 
 
 def _discard(checkpoint: Path) -> None:
-    """Remove a checkpoint: its name at once, so that what has the name is always whole."""
+    """Remove a checkpoint, if it is there; a link is left alone."""
     if checkpoint.is_dir() and not checkpoint.is_symlink():
-        partial = _beside(checkpoint)
-        checkpoint.rename(partial / checkpoint.name)
-        shutil.rmtree(partial)
+        discard(checkpoint, _own_folder(checkpoint) / f"{PARTIAL}removed")
 
 
-def _beside(checkpoint: Path) -> Path:
-    """A new folder in the run's own, beside `artifacts`: on its file system, and not listed."""
-    return Path(tempfile.mkdtemp(prefix=".partial-", dir=checkpoint.parents[2]))
+def _own_folder(checkpoint: Path) -> Path:
+    """The run's own, beside `artifacts`: on the checkpoint's file system, and not listed."""
+    return checkpoint.parents[2]
 
 
 def _refuse_links_out(checkpoint: Path, folder: Path) -> None:
@@ -186,7 +186,7 @@ def _download(store: Store, run_id: str, name: str, cached: Path) -> None:
     with told(store.uri, f"download the checkpoint {name}"):
         require_inside(cached.parent, store.state_dir)
         cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=cached.parent) as temporary:
+        with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=cached.parent) as temporary:
             path = f"{keys.CHECKPOINTS_DIR}/{name}"
             downloaded = Path(store.client.download_artifacts(run_id, path, temporary))
             _refuse_links_out(downloaded, Path(temporary))

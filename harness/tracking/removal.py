@@ -19,7 +19,8 @@ from harness.tracking.inside import require_inside
 from harness.tracking.lock import STATE_FOLDER
 from harness.tracking.mlflow_api import told
 from harness.tracking.store import Store
-from harness.tracking.unowned import TRASH
+
+TRASH = "trash"  # in `.state`: what is being removed
 
 
 def remove_folder(store: Store, path: Path) -> None:
@@ -30,14 +31,23 @@ def remove_folder(store: Store, path: Path) -> None:
     require_inside(path.parent, root)
     trash = home / STATE_FOLDER / TRASH
     try:
-        _remove(path if path.parent == trash else _set_aside(path, trash))
-        with contextlib.suppress(OSError):  # it holds more
-            trash.rmdir()
+        discard(path, trash)
     except FileNotFoundError:
         return
     except OSError as error:
         why = trouble.reason(path, str(error)) or error.strerror
         raise StoreError(f"{escape(str(path))}: cannot be removed: {why}") from error
+
+
+def discard(path: Path, trash: Path) -> None:
+    """Remove a folder or file: its name at once, so that half of it is never found under it.
+
+    ``trash`` is made for the time being; what is in it already is removed where it is. Raises
+    OSError.
+    """
+    _remove(path if path.parent == trash else _set_aside(path, trash))
+    with contextlib.suppress(OSError):  # it holds more
+        trash.rmdir()
 
 
 def remove_rows(store: Store, run_id: str) -> None:

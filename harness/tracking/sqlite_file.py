@@ -62,6 +62,16 @@ def connect_to_read(database: Path) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, timeout=trouble.busy_timeout_s())
 
 
+def tables(database: Path) -> set[str]:
+    """The names of its tables. Raises StoreError."""
+    try:
+        with contextlib.closing(connect_to_read(database)) as connection:
+            query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+            return {row[0] for row in connection.execute(query)}
+    except sqlite3.Error as error:
+        raise unusable(database, error) from error
+
+
 def unusable(database: Path, error: sqlite3.Error) -> StoreError:
     """The error to raise for one of SQLite's."""
     found = trouble.reason(database, str(error)) or f"cannot be opened: {error}"

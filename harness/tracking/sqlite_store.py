@@ -160,12 +160,7 @@ def _remove(building: Path) -> None:
 def _look(database: Path) -> None:
     """Tell what is wrong with a file before MLflow opens (and perhaps migrates) it."""
     sqlite_file.check(database)
-    try:
-        with contextlib.closing(sqlite_file.connect_to_read(database)) as connection:
-            query = "SELECT name FROM sqlite_master WHERE type = 'table'"
-            tables = {row[0] for row in connection.execute(query)}
-    except sqlite3.Error as error:
-        raise sqlite_file.unusable(database, error) from error
+    tables = sqlite_file.tables(database)
     if "alembic_version" not in tables:
         raise StoreError(f"{database}: is a SQLite database, but not a store of MLflow")
     if not _mlflow_tables() <= tables:

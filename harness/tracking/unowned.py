@@ -17,15 +17,15 @@ from pathlib import Path
 
 from harness.errors import escape
 from harness.tracking import sqlite_file
-from harness.tracking.artifacts import own_dir
+from harness.tracking.artifacts import PARTIAL, own_dir
 from harness.tracking.experiments import ARTIFACTS_FOLDER
 from harness.tracking.inside import require_inside
 from harness.tracking.lock import STATE_FOLDER, lock_path
+from harness.tracking.removal import TRASH
 from harness.tracking.sqlite_store import sqlite_uri
 from harness.tracking.store import Store
 
 RUN_FOLDER = re.compile(r"[0-9a-f]{32}")
-TRASH = "trash"  # in `.state`: what is being removed
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _names_run(path: Path) -> bool:
 
 
 def _is_partial(path: Path) -> bool:
-    return path.name.startswith(".partial-") and path.is_dir() and not path.is_symlink()
+    return path.name.startswith(PARTIAL) and path.is_dir() and not path.is_symlink()
 
 
 def _children(folder: Path) -> list[Path]:

@@ -7,24 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
-from sweep_files import write_sweep
+from sweep_files import CHAPTER_RUNS, write_sweep
 
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.read import find_runs
 from harness.tracking.store import open_store
 
-CHAPTER = [
-    "adamw",
-    "sgd",
-    "lr-1",
-    "batch-size/batch_size=1",
-    "batch-size/batch_size=16",
-    "four-line-loop",
-    "period-5",
-    "adamw-lr",
-    "sgd-lr",
-]
+CHAPTER = [*CHAPTER_RUNS, "adamw-lr", "sgd-lr"]
 KEYS = [
     "name",
     "aliases",
