@@ -63,7 +63,11 @@ def _trainers(runs: Sequence[JobRun], emit: Emit) -> list[_Trainer]:
     trainers: list[_Trainer] = [
         _Alone(i, run, emit) for i, run in enumerate(runs) if i not in stacked
     ]
-    return [*trainers, _Together(stacked, emit)] if stacked else trainers
+    if stacked:
+        trainers.append(_Together(stacked, emit))
+    for trainer in trainers:
+        trainer.others = [other for other in trainers if other is not trainer]
+    return trainers
 
 
 class _Trainer:
@@ -72,6 +76,7 @@ class _Trainer:
     def __init__(self, positions: Iterable[int], emit: Emit) -> None:
         self.live, self.emit = set(positions), emit
         self.watches: dict[int, Watch] = {}  # of those that have begun
+        self.others: Sequence[_Trainer] = ()  # of the same job
 
     def advance(self, until: int) -> None:
         """Train every live run to step ``until``, or to its end where that is before."""
@@ -83,11 +88,19 @@ class _Trainer:
         self.watches.pop(position, None)
         self.emit(Ended(position, result))
 
+    def save(self) -> None:
+        """Save the runs that have begun where they are."""
+        for position in sorted(self.live & self.watches.keys()):
+            self.watches[position].save()
+
     def stop_if_asked(self) -> None:
-        """Between two steps: where a signal waits, save the runs that train and give way to it."""
+        """Between two steps: where a signal waits, save what trains and what waits, and give way.
+
+        What trains comes first: to save another puts that one's random streams in place of its own.
+        """
         if is_requested():
-            for position in sorted(self.live & self.watches.keys()):
-                self.watches[position].save()
+            for trainer in (self, *self.others):
+                trainer.save()
             give_way()
 
     def begin(self, position: int, run: JobRun) -> Begun:
@@ -107,7 +120,7 @@ class _Alone(_Trainer):
         super().__init__([position], emit)
         self.position, self.run = position, run
         self._state: TrainingState | None = None
-        self._streams: Mapping[str, torch.Tensor] | None = None
+        self._streams: Mapping[str, torch.Tensor] | None = None  # None: the process's are its own
 
     def advance(self, until: int) -> None:
         """See `_Trainer`."""
@@ -128,6 +141,20 @@ class _Alone(_Trainer):
         self._state = None
         super().end(position, result)
 
+    def save(self) -> None:
+        """See `_Trainer`."""
+        if self._state is not None:
+            self._take_up(self._state)
+        super().save()
+
+    def _take_up(self, state: TrainingState) -> None:
+        """The process's random streams go on where this run left them, whoever drew since."""
+        from harness.gpt.seed import set_random_streams
+
+        if self._streams is not None:
+            set_random_streams(self._streams, state.device)
+            self._streams = None
+
     def _begin(self) -> TrainingState:
         from harness.gpt.seed import random_streams
         from harness.train.resume import checkpoint_of
@@ -141,8 +168,7 @@ class _Alone(_Trainer):
         return state
 
     def _train(self, state: TrainingState, watch: Watch, until: int) -> None:
-        """The process's random streams go on where this run left them, whoever drew since."""
-        from harness.gpt.seed import random_streams, set_random_streams
+        from harness.gpt.seed import random_streams
         from harness.train.engines import ENGINES
 
         def on_steps(records: Sequence[LossRecord]) -> Collection[int]:
@@ -151,8 +177,7 @@ class _Alone(_Trainer):
                 self.stop_if_asked()
             return {0} if watch.step >= until else stopped
 
-        if self._streams is not None:
-            set_random_streams(self._streams, state.device)
+        self._take_up(state)
         ENGINES[self.run.config.engine](state, on_steps)
         self._streams = random_streams(state.device)
 

@@ -12,9 +12,8 @@ import contextlib
 import dataclasses
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
-from harness.errors import StoreError, shorten
+from harness.errors import StoreError
 from harness.executors.base import Executor, Failure
 from harness.interrupts import shielded
 from harness.job import run_job
@@ -32,12 +31,13 @@ from harness.job_events import (
 )
 from harness.observer import Observer, RunOutcome
 from harness.planning import PlannedRun
+from harness.recording import to_record
 from harness.retention import superseded
 from harness.spec.records import SavedCheckpoint
 from harness.tracking import keys
 from harness.tracking.inside import require_inside
 from harness.tracking.read import StoredRun, history
-from harness.tracking.record import DatasetInput, Outcome, RunToRecord
+from harness.tracking.record import Outcome, RunToRecord
 from harness.tracking.recorder import Recorder
 from harness.tracking.resumable import saved_checkpoints
 from harness.tracking.store import Store
@@ -52,6 +52,9 @@ class _Running:
     checkpoints: dict[int, float] = dataclasses.field(default_factory=dict)
     losses: Mapping[int, float] = dataclasses.field(default_factory=dict)
     """Stored by an earlier attempt, by step."""
+
+
+FAILED_BEFORE = "as in the call before: it fails by its settings or its data, not by chance"
 
 
 class Schedule:
@@ -254,6 +257,8 @@ class Schedule:
         with shielded():
             shutil.rmtree(self.staging / running.run_id, ignore_errors=True)
             record = self.recorder.end(running.run_id, ending or Outcome(state))
+            if _failed_before(planned, record):
+                outcome = dataclasses.replace(outcome, message=f"{message} ({FAILED_BEFORE})")
             if planned.replaces is not None and state in keys.DONE_STATES:
                 self.recorder.supersede(planned.replaces.run_id, running.run_id)
             del self._running[place]
@@ -261,32 +266,8 @@ class Schedule:
         self.observer.on_end(planned, outcome)
 
 
-def to_record(sweep_name: str, planned: PlannedRun) -> RunToRecord:
-    """A planned run as it is recorded."""
-    declared, config = planned.declared, planned.declared.config
-    train = config.train
-    source = declared.corpus.source
-    tags = {**config.tags, keys.DEVICE: train.device, keys.THREADS: str(train.threads)}
-    return RunToRecord(
-        name=planned.name,
-        sweep=sweep_name,
-        experiment=declared.experiment,
-        fingerprint=planned.fingerprint,
-        group=planned.group,
-        engine=planned.engine,
-        params=config.flat(),
-        tags={**tags, keys.EXPECT: keys.EXPECT_NONE},
-        description=config.description,
-        dataset=DatasetInput(
-            name=_corpus_name(planned),
-            digest=planned.corpus.digest,
-            source=str(source),
-        ),
-    )
-
-
-def _corpus_name(planned: PlannedRun) -> str:
-    """What MLflow calls the dataset: the beginning of the text, or the file's name."""
-    source, repeat = planned.declared.corpus.source, planned.declared.corpus.repeat
-    name = Path(source.value).name if source.kind == "file" else shorten(source.value, 40)
-    return f"{name} x {repeat}" if repeat > 1 else name
+def _failed_before(planned: PlannedRun, record: StoredRun) -> bool:
+    """Whether a run that was tried again came to the same error."""
+    if planned.stored is None or record.state != "failed":
+        return False
+    return planned.stored.tags.get(keys.ERROR) == record.tags[keys.ERROR]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,10 @@ from harness import watch as watch_module
 from harness.executors.base import Failure
 from harness.gpt import checkpoint as checkpoint_module
 from harness.gpt.checkpoint import load_checkpoint, verify_checkpoint
+from harness.interrupts import Interrupted, installed
 from harness.job import run_job
 from harness.job_events import Ended, Job, JobRun, StagedCheckpoint, Steps
-from harness.spec.records import LossRecord
+from harness.spec.records import LossRecord, SavedCheckpoint
 from harness.train import engines
 from harness.watch import Watch
 
@@ -252,3 +256,62 @@ def test_a_run_of_a_stack_that_fails_leaves_the_others_alone(run, tmp_path):
     assert [event.run for event in events] == [0, *[1] * (len(events) - 1)]
     assert losses_of(rest) == losses_of(alone)
     assert finished.result.state == "finished"
+
+
+def prepared(tmp_path, name: str, **changes) -> JobRun:
+    config = tiny_config(**changes)
+    corpus = corpus_of(config)
+    config = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
+    return JobRun(name, config, corpus, "v1-" + "0" * 32, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "step", "kept"), [(1, 4, {0: 6, 1: 4}), (0, 8, {0: 8, 1: 6})], ids=["2nd", "1st"]
+)
+def test_a_signal_saves_the_runs_that_wait_at_a_rung_too(tmp_path, stopped, step, kept):
+    """The rung is at step 6; the signal comes when one run has saved a step, and both go on."""
+    changes = {
+        "model": {"dropout": 0.2},
+        "train": {"steps": 12},
+        "checkpoint": {"every": 4},
+    }
+    runs = tuple(prepared(tmp_path, name, **changes) for name in ("first", "second"))
+
+    def train(runs, emit=lambda event: None) -> list:
+        events = []
+
+        def hear(event):
+            events.append(event)
+            return emit(event) or ()
+
+        with contextlib.suppress(Interrupted), installed():
+            run_job(Job(runs, rungs=(6,)), hear)
+        return events
+
+    def stop(event):
+        if isinstance(event, StagedCheckpoint) and (event.run, event.step) == (stopped, step):
+            signal.raise_signal(signal.SIGTERM)
+
+    undisturbed, before = train(runs), train(runs, stop)
+    saved = {each.run: each for each in before if isinstance(each, StagedCheckpoint)}
+    assert {run: each.step for run, each in saved.items()} == kept
+    resumed = tuple(
+        dataclasses.replace(
+            run,
+            staging_dir=tmp_path / f"{run.name} again",
+            saved=(SavedCheckpoint(saved[i].directory, saved[i].step, saved[i].loss),),
+        )
+        for i, run in enumerate(runs)
+    )
+    after = train(resumed)
+    for i in range(2):
+        parts = [
+            losses_of([each for each in events if each.run == i])
+            for events in (of_runs(before), of_runs(after), of_runs(undisturbed))
+        ]
+        assert parts[0] + parts[1] == parts[2]
+        assert len(parts[2]) == 12
+
+
+def of_runs(events) -> list:
+    return [event for event in events if hasattr(event, "run")]

@@ -74,6 +74,18 @@ def test_the_next_call_tries_a_failed_run_again_and_forgets_the_error(project):
     assert list(history(open_store(), str(second.run_id))) == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_run_that_fails_again_in_the_same_way_is_told_as_such(project):
+    entry = {"a": NO_DEVICE}
+    first, second = run(entry).runs[0], run(entry).runs[0]
+    assert "as in the call before" not in first.message
+    assert second.message == (
+        f"{first.message} (as in the call before: it fails by its settings or its data, not by "
+        "chance)"
+    )
+    changed = run({"a": {"train": {"device": "cuda:97"}}}).runs[0]
+    assert "as in the call before" not in changed.message
+
+
 def test_fail_fast_starts_nothing_after_the_first_failure(project):
     result = run(BAD_THEN_GOOD, fail_fast=True)
     assert [(r.planned.name, r.status) for r in result.runs] == [

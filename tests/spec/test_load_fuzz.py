@@ -1,10 +1,10 @@
-"""Whatever a sweep file holds, loading it gives a Sweep or a SweepFileError, and soon.
+"""Whatever a sweep file holds, loading it gives a Sweep or a SweepFileError: soon, and small.
 
 A valid file is mutated: its lines and bytes at random, its tree at random, and every value in it by
 a list of values that broke something once. The number of random examples is `HARNESS_FUZZ`; a
 campaign is
 
-    HARNESS_FUZZ=20000 pytest tests/spec/test_load_fuzz.py -k random
+    HARNESS_FUZZ=20000 pytest tests/spec/test_load_fuzz.py
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import copy
 import json
 import os
 import random
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ from harness.spec.sweep_file import Sweep
 EXAMPLES = int(os.environ.get("HARNESS_FUZZ", "150"))
 LIMIT_S = 1.0
 """Of processor time; on a quiet machine a file of this size takes 0.03 s."""
+LIMIT_KIB = 300 * 1024
+"""By which the most memory that this process ever had may rise while a file is loaded."""
 
 VALID = """\
 version: 1
@@ -111,12 +114,13 @@ TOKENS = [
 def check(path: Path) -> None:
     """Load the file; anything but a sweep or told problems, soon, is a fault."""
     problems: tuple[Problem, ...] = ()
-    begun = time.process_time()
+    begun, most = time.process_time(), most_memory()
     try:
         assert isinstance(load_sweep(path), Sweep)
     except SweepFileError as error:
         problems = error.problems
     assert time.process_time() - begun < LIMIT_S
+    assert most_memory() - most < LIMIT_KIB
     for problem in problems:
         assert problem.message
         assert len(problem.message) < 1500
@@ -124,6 +128,11 @@ def check(path: Path) -> None:
         shown = str(problem).splitlines()
         assert all(line.isprintable() and len(line) < 2500 for line in shown)
         assert len(shown) == (3 if problem.source else 1)
+
+
+def most_memory() -> int:
+    """The most that this process ever had resident, in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @pytest.fixture(scope="module")
