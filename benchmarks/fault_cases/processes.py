@@ -1,0 +1,155 @@
+"""Commands as forks of a process that has imported everything: each takes half a second less."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import runpy
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+DEADLINE_S = 120.0
+TICK_S = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a command ended; a signal has a negative code, as in `subprocess`."""
+
+    code: int
+    output: str
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it said what it had to say without a traceback."""
+        return "Traceback" not in self.output
+
+
+class Command:
+    """A command that runs in `folder`, as the leader of a process group of its own."""
+
+    def __init__(self, work: Callable[[], object], folder: Path) -> None:
+        self.output = folder.with_name(f"{folder.name}.{time.monotonic_ns()}.txt")
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _work(work, folder, self.output)
+
+    def end(self, deadline_s: float = DEADLINE_S) -> Ended:
+        """Wait for its end; what takes too long hangs, and is killed with all of its group."""
+        until = time.monotonic() + deadline_s
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                text = self.output.read_text(errors="replace") if self.output.exists() else ""
+                return Ended(os.waitstatus_to_exitcode(status), text)
+            if time.monotonic() > until:
+                self.kill()
+                return Ended(-signal.SIGKILL, "it hung")
+            time.sleep(TICK_S)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended; leaves the end to be waited for."""
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, options) is None
+
+    def kill(self) -> None:
+        """Kill it with all of its group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+@contextlib.contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """A temporary folder, in memory where Linux has that: a kill leaves there what it leaves on a
+    disk, and no sync is waited for."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name).resolve()
+
+
+def run(work: Callable[[], object], folder: Path) -> Ended:
+    """Run a command in `folder` to its end."""
+    return Command(work, folder).end()
+
+
+def harness(*arguments: str) -> Callable[[], None]:
+    """The command `harness`."""
+
+    def work() -> None:
+        from harness.cli.main import app
+
+        app(list(arguments))
+
+    return work
+
+
+def script(path: Path, *arguments: str) -> Callable[[], None]:
+    """A script of Python's."""
+
+    def work() -> None:
+        sys.argv = [str(path), *arguments]
+        runpy.run_path(str(path), run_name="__main__")
+
+    return work
+
+
+def quiet(work: Callable[[], object], folder: Path) -> Callable[[], None]:
+    """`work` in `folder`, without its output; for a fork that is traced."""
+
+    def silenced() -> None:
+        os.chdir(folder)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+        with contextlib.suppress(SystemExit):
+            work()
+
+    return silenced
+
+
+def asked(question: Callable[[], Any]) -> Any:
+    """What `question` returns, asked in a fork, so that nothing stays open in this process."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writing, json.dumps(question()).encode())
+        except BaseException as error:  # noqa: BLE001 - a child must never return into its parent's code
+            os.write(writing, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        answer = file.read()
+    os.waitpid(pid, 0)
+    return json.loads(answer or '{"error": "it died"}')
+
+
+def _work(work: Callable[[], object], folder: Path, output: Path) -> NoReturn:
+    code = 1
+    try:
+        os.setsid()
+        os.chdir(folder)
+        handle = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        for stream in (1, 2):
+            os.dup2(handle, stream)
+        work()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException as error:  # noqa: BLE001 - a child must never return into its parent's code
+        sys.excepthook(type(error), error, error.__traceback__)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
