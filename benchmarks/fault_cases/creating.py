@@ -30,6 +30,7 @@ MOST = 24  # each try makes two stores, which takes some seconds
 
 def rows(tries: int) -> Iterator[Row]:
     with folder_in_memory() as home:
+        open_default(home / "first")  # imports what the forks would each import anew
         yield created(home, min(tries, MOST))
 
 

@@ -111,8 +111,7 @@ def quiet(work: Callable[[], object], folder: Path) -> Callable[[], None]:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
             os.dup2(nowhere, stream)
-        with contextlib.suppress(SystemExit):
-            work()
+        work()
 
     return silenced
 

@@ -79,7 +79,7 @@ class Change:
         return f"{self.kind.name} {self.file.name}"
 
     @property
-    def is_halved(self) -> bool:
+    def can_be_halved(self) -> bool:
         """Whether the call can be cut in two: a write of more than a byte."""
         return self.kind.name in HALVED and self.arguments[2] > 1
 
