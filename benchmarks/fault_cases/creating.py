@@ -16,7 +16,7 @@ from pathlib import Path
 
 import sqlalchemy
 from fault_cases.killing import each_kill
-from fault_cases.processes import asked, folder_in_memory, quiet
+from fault_cases.processes import asked, folder_in_memory, inside
 from fault_cases.rows import Row, Tally
 
 from harness.tracking.mlflow_api import MlflowClient
@@ -37,7 +37,7 @@ def rows(tries: int) -> Iterator[Row]:
 def created(home: Path, tries: int) -> Row:
     """The row of the default store's creation, killed at `tries` of some 2,300 places."""
     product = _killed(home / "product", open_default, wrong_with_default, tries)
-    control = _killed(home / "control", _open_by_mlflow, _wrong_with_mlflows, tries)
+    control = _killed(home / "control", open_by_mlflow, _wrong_with_mlflows, tries)
     return Row("kill while the store is created", product, "MLflow's own creation", control)
 
 
@@ -57,7 +57,7 @@ def wrong_with_default(folder: Path, wanted: Path) -> str | None:
     return _difference(folder, wanted)
 
 
-def _open_by_mlflow(folder: Path) -> None:
+def open_by_mlflow(folder: Path) -> None:
     (folder / "mlruns").mkdir(exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
@@ -65,7 +65,7 @@ def _open_by_mlflow(folder: Path) -> None:
 
 
 def _wrong_with_mlflows(folder: Path, wanted: Path) -> str | None:
-    answer = asked(lambda: _open_by_mlflow(folder))
+    answer = asked(lambda: open_by_mlflow(folder))
     return _difference(folder, wanted) if answer is None else str(answer["error"])
 
 
@@ -86,7 +86,7 @@ def _killed(
 
     return each_kill(
         prepare,
-        quiet(lambda: create(folder), home),
+        inside(lambda: create(folder), home),
         lambda: wrong(folder, wanted),
         folder,
         tries,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import json
 import os
 import runpy
@@ -15,8 +16,31 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-DEADLINE_S = 120.0
+IMPORTED = (
+    "torch._dynamo",  # by the first optimizer
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.tracking.fluent",
+    "optuna",
+    "harness.cli.main",
+    "harness.cli.progress",
+    "harness.cli.summary",
+    "harness.sweep",
+    "harness.search.searches",
+    "harness.search.plots",
+    "harness.spec.load",
+    "harness.train.engines",
+    "harness.train.resume",
+    "harness.gpt.evaluation",
+    "harness.gpt.checkpoint",
+)
+DEADLINE_S = 600.0
 TICK_S = 0.02
+
+
+def import_all() -> None:
+    """Import what the commands need."""
+    for name in IMPORTED:
+        importlib.import_module(name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,17 +127,19 @@ def script(path: Path, *arguments: str) -> Callable[[], None]:
     return work
 
 
-def quiet(work: Callable[[], object], folder: Path) -> Callable[[], None]:
-    """`work` in `folder`, without its output; for a fork that is traced."""
+def inside(
+    work: Callable[[], object], folder: Path, output: Path = Path(os.devnull)
+) -> Callable[[], None]:
+    """`work` in a folder, with its output in a file; for a fork that is traced."""
 
-    def silenced() -> None:
+    def moved() -> None:
         os.chdir(folder)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        handle = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         for stream in (1, 2):
-            os.dup2(nowhere, stream)
+            os.dup2(handle, stream)
         work()
 
-    return silenced
+    return moved
 
 
 def asked(question: Callable[[], Any]) -> Any:
@@ -138,11 +164,7 @@ def _work(work: Callable[[], object], folder: Path, output: Path) -> NoReturn:
     code = 1
     try:
         os.setsid()
-        os.chdir(folder)
-        handle = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        for stream in (1, 2):
-            os.dup2(handle, stream)
-        work()
+        inside(work, folder, output)()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1

@@ -68,15 +68,22 @@ NUMBERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """A change that a process is about to make."""
+    """A change that a process, or a thread of it, is about to make; `leader` is the first one."""
 
     pid: int
+    leader: int
     kind: Kind
     arguments: tuple[int, ...]
     file: Path
 
     def __str__(self) -> str:
         return f"{self.kind.name} {self.file.name}"
+
+    @property
+    def process(self) -> int:
+        """The process that a thread is of."""
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return int(next(line for line in text.splitlines() if line.startswith("Tgid")).split()[1])
 
     @property
     def can_be_halved(self) -> bool:
@@ -105,17 +112,15 @@ class Change:
         return int(entries["pos"])
 
 
-def change(
-    pid: int, architecture: int, number: int, arguments: tuple[int, ...], folder: Path
-) -> Change | None:
-    """What a call is about to change below `folder`; None where it changes nothing there."""
+def changed_file(
+    pid: int, architecture: int, number: int, arguments: tuple[int, ...]
+) -> tuple[Kind, Path] | None:
+    """What kind of change a call is, and of which file; None where it changes none."""
     kind = NUMBERS[architecture].get(number)
     if kind is None or (kind.flags is not None and not arguments[kind.flags] & WRITING):
         return None
     with contextlib.suppress(OSError):  # a descriptor that is not open: the call fails
-        file = _file(pid, kind, arguments)
-        if file.is_relative_to(folder):
-            return Change(pid, kind, arguments, file)
+        return kind, _file(pid, kind, arguments)
     return None
 
 

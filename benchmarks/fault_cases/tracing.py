@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from fault_cases.call_filter import stop_at_changes
-from fault_cases.system_calls import Change, change
+from fault_cases.system_calls import Change, changed_file
 
 TRACEME, CONTINUE, SET_OPTIONS, GET_CALL = 0, 7, 0x4200, 0x420E
 # Forks, threads and programs that are started are followed, the filter's calls stop; all die with us.
@@ -49,7 +49,7 @@ def traced(action: Callable[[], object], folder: Path, before: Callable[[Change]
             code = os.waitstatus_to_exitcode(status) if pid == leader else None
             continue
         with contextlib.suppress(ProcessLookupError):  # a thread, and its process has just ended
-            found = _entered(pid, folder) if status >> 8 == AT_CALL else None
+            found = _about_to(pid, leader, folder) if status >> 8 == AT_CALL else None
             if found is not None and before(found):
                 code = -signal.SIGKILL
             else:
@@ -77,13 +77,17 @@ def _act(action: Callable[[], object]) -> NoReturn:
         os._exit(code)
 
 
-def _entered(pid: int, folder: Path) -> Change | None:
-    """The change that a process stands before; None where it is to something else."""
+def _about_to(pid: int, leader: int, folder: Path) -> Change | None:
+    """The change below `folder` that a process stands before; None where it is another."""
     content = ctypes.create_string_buffer(128)
     _ptrace(GET_CALL, pid, len(content), ctypes.addressof(content))
     (architecture,) = struct.unpack_from("=I", content, 4)
     number, *arguments = struct.unpack_from("=7Q", content, 24)
-    return change(pid, architecture, number, tuple(arguments), folder)
+    found = changed_file(pid, architecture, number, tuple(arguments))
+    if found is None or not found[1].is_relative_to(folder):
+        return None
+    kind, file = found
+    return Change(pid, leader, kind, tuple(arguments), file)
 
 
 def _passed_on(status: int) -> int:

@@ -1,0 +1,92 @@
+"""A command that stands still before a change of the disk while something happens to it.
+
+It then goes on (or was killed), must end with a clear message or as if nothing had been, and the
+next call must make everything whole: the losses, records and files of an undisturbed one, to the
+bit. The control is a script that resumes as scripts do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chaos_outcome
+from fault_cases.processes import Ended, inside
+from fault_cases.rows import Tally, spread
+from fault_cases.small_sweep import Subject
+from fault_cases.system_calls import Change
+from fault_cases.tracing import traced
+
+
+class Fault:
+    """What happens to a command that stands still, and what may come of it."""
+
+    kills = False
+
+    def strike(self, change: Change, folder: Path) -> bool:
+        """Do it; False where it cannot be done before this change, but perhaps before the next."""
+        raise NotImplementedError
+
+    def mend(self, folder: Path) -> Path:
+        """Undo what would hinder the next call; the folder that it is called in."""
+        return folder
+
+    def wrong_end(self, ended: Ended) -> str | None:
+        """What is wrong with how the command ended, if anything; not asked of a control."""
+        raise NotImplementedError
+
+
+def each_disturbed(
+    subject: Subject, fault: Fault, folder: Path, tries: int, *, is_control: bool
+) -> Tally:
+    """Disturb a command at every change, or at `tries` of them."""
+    wanted = subject.undisturbed(folder)
+    tally = Tally()
+    total = _count(subject, folder)
+    for number in spread(total, tries):
+        subject.prepare(folder)
+        where, failure = disturbed(subject, fault, folder, number, wanted, is_control=is_control)
+        tally.add(where, failure)
+    return tally
+
+
+def disturbed(
+    subject: Subject,
+    fault: Fault,
+    folder: Path,
+    number: int,
+    wanted: chaos_outcome.Outcome,
+    *,
+    is_control: bool,
+) -> tuple[str, str | None]:
+    """Disturb a command before one change, and call it again; where that was, what was wrong."""
+    seen, struck = 0, "never"
+
+    def before(change: Change) -> bool:
+        nonlocal seen, struck
+        seen += 1
+        if seen <= number or struck != "never" or not fault.strike(change, folder):
+            return False
+        struck = f"before change {seen} of some, {change}"
+        return fault.kills
+
+    output = folder.with_suffix(".txt")
+    output.unlink(missing_ok=True)
+    code = traced(inside(subject.work, folder, output), folder, before)
+    ended = Ended(code, output.read_text(errors="replace"))
+    wrong = None if is_control else fault.wrong_end(ended)
+    wrong = wrong and f"{wrong}: {code} {ended.output[-300:]}"
+    return struck, wrong or subject.wrong_after(fault.mend(folder), wanted)
+
+
+def _count(subject: Subject, folder: Path) -> int:
+    seen = 0
+
+    def before(_change: Change) -> bool:
+        nonlocal seen
+        seen += 1
+        return False
+
+    subject.prepare(folder)
+    code = traced(inside(subject.work, folder), folder, before)
+    assert code == 0, f"{subject.name} ended with {code}"
+    return seen
