@@ -7,22 +7,36 @@ bit. The control is a script that resumes as scripts do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import chaos_outcome
 from fault_cases.processes import Ended, inside
-from fault_cases.rows import Tally, spread
+from fault_cases.rows import Row, Tally, spread
 from fault_cases.small_sweep import Subject
 from fault_cases.system_calls import Change
 from fault_cases.tracing import traced
+
+
+CONTROLS = {
+    "runs": ("script", "a script that resumes"),
+    "jobs": ("parallel script", "a script with a pool"),
+    "search": ("search script", "a script with `optimize`"),
+}
+CONTROL_TRIES = 5  # they take three times as long, and one that fails is enough
 
 
 class Fault:
     """What happens to a command that stands still, and what may come of it."""
 
     kills = False
+    """Whether the command is killed then, and does not go on."""
 
-    def strike(self, change: Change, folder: Path) -> bool:
+    def counts(self, change: Change) -> bool:
+        """Whether this is a change that it may come before."""
+        return True
+
+    def strike(self, change: Change, subject: Subject, folder: Path) -> bool:
         """Do it; False where it cannot be done before this change, but perhaps before the next."""
         raise NotImplementedError
 
@@ -34,6 +48,21 @@ class Fault:
         """What is wrong with how the command ended, if anything; not asked of a control."""
         raise NotImplementedError
 
+    def wrong_left(self, folder: Path) -> str | None:
+        """What is wrong with what the next call left, besides what it recorded."""
+        return None
+
+
+def row(
+    what: str, fault: Fault, known: Mapping[str, Subject], name: str, folder: Path, tries: int
+) -> Row:
+    """A fault in the command of that name and in its control."""
+    control, control_is = CONTROLS[name]
+    product = each_disturbed(known[name], fault, folder, tries, is_control=False)
+    least = min(tries, CONTROL_TRIES)
+    failed = each_disturbed(known[control], fault, folder, least, is_control=True)
+    return Row(what, product, control_is, failed)
+
 
 def each_disturbed(
     subject: Subject, fault: Fault, folder: Path, tries: int, *, is_control: bool
@@ -41,7 +70,7 @@ def each_disturbed(
     """Disturb a command at every change, or at `tries` of them."""
     wanted = subject.undisturbed(folder)
     tally = Tally()
-    total = _count(subject, folder)
+    total = _count(subject, fault, folder)
     for number in spread(total, tries):
         subject.prepare(folder)
         where, failure = disturbed(subject, fault, folder, number, wanted, is_control=is_control)
@@ -63,10 +92,10 @@ def disturbed(
 
     def before(change: Change) -> bool:
         nonlocal seen, struck
-        seen += 1
-        if seen <= number or struck != "never" or not fault.strike(change, folder):
+        seen += fault.counts(change)
+        if seen <= number or struck != "never" or not fault.strike(change, subject, folder):
             return False
-        struck = f"before change {seen} of some, {change}"
+        struck = f"before change {seen}, {change}"
         return fault.kills
 
     output = folder.with_suffix(".txt")
@@ -75,15 +104,16 @@ def disturbed(
     ended = Ended(code, output.read_text(errors="replace"))
     wrong = None if is_control else fault.wrong_end(ended)
     wrong = wrong and f"{wrong}: {code} {ended.output[-300:]}"
-    return struck, wrong or subject.wrong_after(fault.mend(folder), wanted)
+    folder = fault.mend(folder)
+    return struck, wrong or subject.wrong_after(folder, wanted) or fault.wrong_left(folder)
 
 
-def _count(subject: Subject, folder: Path) -> int:
+def _count(subject: Subject, fault: Fault, folder: Path) -> int:
     seen = 0
 
-    def before(_change: Change) -> bool:
+    def before(change: Change) -> bool:
         nonlocal seen
-        seen += 1
+        seen += fault.counts(change)
         return False
 
     subject.prepare(folder)

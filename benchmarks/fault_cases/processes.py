@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from harness.errors import HarnessError
+
 IMPORTED = (
     "torch._dynamo",  # by the first optimizer
     "mlflow.store.tracking.sqlalchemy_store",
@@ -143,21 +145,26 @@ def inside(
 
 
 def asked(question: Callable[[], Any]) -> Any:
-    """What `question` returns, asked in a fork, so that nothing stays open in this process."""
+    """What `question` returns, asked in a fork, so that nothing stays open in this process.
+
+    Where it raises, a dictionary with the `error`, and whether that is one of the product's own.
+    """
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            os.write(writing, json.dumps(question()).encode())
+            answer = question()
         except BaseException as error:  # noqa: BLE001 - a child must never return into its parent's code
-            os.write(writing, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
-        finally:
-            os._exit(0)
+            is_ours = isinstance(error, HarnessError)
+            answer = {"error": f"{type(error).__name__}: {error}", "is_ours": is_ours}
+        with os.fdopen(writing, "w") as file:
+            json.dump(answer, file)
+        os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as file:
         answer = file.read()
     os.waitpid(pid, 0)
-    return json.loads(answer or '{"error": "it died"}')
+    return json.loads(answer or '{"error": "it died", "is_ours": false}')
 
 
 def _work(work: Callable[[], object], folder: Path, output: Path) -> NoReturn:

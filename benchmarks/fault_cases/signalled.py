@@ -7,35 +7,28 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from fault_cases.disturbed import Fault, each_disturbed
-from fault_cases.processes import Ended, folder_in_memory
+from fault_cases.disturbed import Fault, row
+from fault_cases.processes import Ended, folder_in_memory, import_all
 from fault_cases.rows import Row
-from fault_cases.small_sweep import subjects
+from fault_cases.small_sweep import Subject, subjects
 from fault_cases.system_calls import Change
 
 MOST, MOST_OF_A_SEARCH = 16, 8
 
 
 def rows(tries: int) -> Iterator[Row]:
+    import_all()
     with folder_in_memory() as home:
         known = subjects(home)
-        for name, control, most in (
-            ("runs", "script", MOST),
-            ("search", "search script", MOST_OF_A_SEARCH),
-        ):
-            tallies = [
-                each_disturbed(
-                    known[subject], Terminated(), home / "p", min(tries, most), is_control=subject != name
-                )
-                for subject in (name, control)
-            ]
-            yield Row(f"SIGTERM, {name}", tallies[0], "a script", tallies[1])
+        for name, most in (("runs", MOST), ("search", MOST_OF_A_SEARCH)):
+            what = f"SIGTERM at any change of the disk, {name}"
+            yield row(what, Terminated(), known, name, home / "project", min(tries, most))
 
 
 class Terminated(Fault):
     """Asked to stop."""
 
-    def strike(self, change: Change, folder: Path) -> bool:
+    def strike(self, change: Change, subject: Subject, folder: Path) -> bool:
         os.kill(change.process, signal.SIGTERM)
         return True
 

@@ -48,12 +48,15 @@ SEARCH = {
 }
 
 
+Work = Callable[[], None]
+
+
 @dataclasses.dataclass(frozen=True)
 class Subject:
     """A command that is disturbed, in a folder with a store, and called again."""
 
     name: str
-    work: Callable[[], None]
+    work: Work
     store: Path
     """An empty store to begin with."""
     sweep: dict[str, Any] | None = None
@@ -81,8 +84,10 @@ class Subject:
         return difference(folder, wanted)
 
 
-def subjects(home: Path) -> dict[str, Subject]:
-    """By name; their stores are made in `home`."""
+def subjects(
+    home: Path, scripted: Callable[[Work], Work] = lambda work: work
+) -> dict[str, Subject]:
+    """By name; their stores are made in `home`, and scripts are changed by `scripted`."""
     ours, mlflows = home / "ours", home / "mlflows"
     open_default(ours)
     mlflows.mkdir()
@@ -95,9 +100,9 @@ def subjects(home: Path) -> dict[str, Subject]:
         Subject("runs", call, ours / DATABASE, RUNS),
         Subject("jobs", harness("run", "sweep.yaml", "-j", "2"), ours / DATABASE, RUNS),
         Subject("search", without_plots(call), ours / DATABASE, SEARCH),
-        Subject("script", resumed, mlflows / DATABASE),
-        Subject("parallel script", both, mlflows / DATABASE),
-        Subject("search script", searched, mlflows / DATABASE),
+        Subject("script", scripted(resumed), mlflows / DATABASE),
+        Subject("parallel script", scripted(both), mlflows / DATABASE),
+        Subject("search script", scripted(searched), mlflows / DATABASE),
     )
     return {subject.name: subject for subject in made}
 
@@ -122,7 +127,7 @@ def difference(folder: Path, wanted: chaos_outcome.Outcome) -> str | None:
     return None
 
 
-def without_plots(work: Callable[[], None]) -> Callable[[], None]:
+def without_plots(work: Work) -> Work:
     """The command, but for the plots of its searches, which take seconds."""
 
     def quicker() -> None:
@@ -134,7 +139,7 @@ def without_plots(work: Callable[[], None]) -> Callable[[], None]:
     return quicker
 
 
-def impatient(work: Callable[[], None]) -> Callable[[], None]:
+def impatient(work: Work) -> Work:
     """A script that waits for a locked database no longer than the product does here, not 20 s."""
 
     def quicker() -> None:
