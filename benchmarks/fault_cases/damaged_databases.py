@@ -55,7 +55,7 @@ def _study(project: Path) -> Victim:
     path = project / "mlruns" / "optuna.db"
     ours = _apart(lambda: _read_study(project, path), path)
     optunas = _apart(lambda: _read_by_optuna(path), path)
-    return Victim("optuna.db", path, ours, "`optuna.load_study`", optunas)
+    return Victim("optuna.db", path, ours, "`optuna.create_study`", optunas)
 
 
 def _read_store(project: Path) -> object:
@@ -81,8 +81,11 @@ def _read_by_mlflow(path: Path) -> object:
 
 
 def _read_by_optuna(path: Path) -> object:
-    (name,) = optuna.get_all_study_names(f"sqlite:///{path}")
-    return list(map(repr, optuna.load_study(study_name=name, storage=f"sqlite:///{path}").trials))
+    """As a script does that goes on with its study."""
+    storage = f"sqlite:///{path}"
+    (name,) = optuna.get_all_study_names(storage) or ["search"]
+    study = optuna.create_study(study_name=name, storage=storage, load_if_exists=True)
+    return list(map(repr, study.trials))
 
 
 def _apart(read: Callable[[], Any], database: Path) -> Callable[[Path], Any]:

@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from chaos_outcome import Outcome
 from fault_cases.damage import cuts, flips
 from fault_cases.processes import Ended, folder_in_memory, import_all, inside, run
 from fault_cases.rows import Row, Tally
@@ -26,8 +25,12 @@ def rows(tries: int) -> Iterator[Row]:
     import_all()
     with folder_in_memory() as home:
         known = subjects(home)
-        product = _damaged(known["runs"], home / "sweep", _is_last, _newest, min(tries, MOST))
-        control = _damaged(known["script"], home / "script", _is_saved, _of_script, 4)
+        product = _damaged(
+            known["runs"], home / "sweep", _is_last, _newest, min(tries, MOST), is_control=False
+        )
+        control = _damaged(
+            known["script"], home / "script", _is_saved, _of_script, 4, is_control=True
+        )
         what = "newest checkpoint damaged, the sweep goes on"
         yield Row(what, product, "a script that resumes", control)
 
@@ -56,6 +59,8 @@ def _damaged(
     is_late_enough: Callable[[Change, Path], bool],
     files: Callable[[Path], list[Path]],
     tries: int,
+    *,
+    is_control: bool,
 ) -> Tally:
     """Kill a command once, and then damage copies of what it left, each in another way."""
     killed, copied = home / "killed", home / "copied"
@@ -73,13 +78,14 @@ def _damaged(
         damage = list(kind(path.read_bytes(), tries))[number]
         path.write_bytes(damage.content)
         ended = run(subject.work, copied)
-        tally.add(f"{path.name}, {damage.what}", _wrong(ended, copied, wanted))
+        wrong = None if is_control else _wrong_end(ended)
+        if wrong is None and ended.code != 0:
+            wrong = f"the next call ended with {ended.code}"
+        tally.add(f"{path.name}, {damage.what}", wrong or difference(copied, wanted))
     return tally
 
 
-def _wrong(ended: Ended, folder: Path, wanted: Outcome) -> str | None:
-    if ended.code != 0 or not ended.is_clear:
-        return f"the next call ended with {ended.code}: {ended.output[-300:]}"
-    if "damaged" not in ended.output:
-        return "it does not say that a checkpoint is of no use"
-    return difference(folder, wanted)
+def _wrong_end(ended: Ended) -> str | None:
+    if not ended.is_clear:
+        return ended.output[-300:]
+    return None if "damaged" in ended.output else "it does not say what is of no use"

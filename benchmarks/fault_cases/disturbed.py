@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import chaos_outcome
-from fault_cases.processes import Ended, inside
+from fault_cases.processes import Ended, inside, output_file, taken
 from fault_cases.rows import Row, Tally, spread
 from fault_cases.small_sweep import Subject
 from fault_cases.system_calls import Change
@@ -98,10 +98,9 @@ def disturbed(
         struck = f"before change {seen}, {change}"
         return fault.kills
 
-    output = folder.with_suffix(".txt")
-    output.unlink(missing_ok=True)
+    output = output_file()
     code = traced(inside(subject.work, folder, output), folder, before)
-    ended = Ended(code, output.read_text(errors="replace"))
+    ended = Ended(code, taken(output))
     wrong = None if is_control else fault.wrong_end(ended)
     wrong = wrong and f"{wrong}: {code} {ended.output[-300:]}"
     folder = fault.mend(folder)

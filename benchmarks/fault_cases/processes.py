@@ -62,7 +62,7 @@ class Command:
     """A command that runs in `folder`, as the leader of a process group of its own."""
 
     def __init__(self, work: Callable[[], object], folder: Path) -> None:
-        self.output = folder.with_name(f"{folder.name}.{time.monotonic_ns()}.txt")
+        self.output = output_file()
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
@@ -74,24 +74,32 @@ class Command:
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                text = self.output.read_text(errors="replace") if self.output.exists() else ""
-                return Ended(os.waitstatus_to_exitcode(status), text)
+                return Ended(os.waitstatus_to_exitcode(status), taken(self.output))
             if time.monotonic() > until:
                 self.kill()
                 return Ended(-signal.SIGKILL, "it hung")
             time.sleep(TICK_S)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has not ended; leaves the end to be waited for."""
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self.pid, options) is None
 
     def kill(self) -> None:
         """Kill it with all of its group."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
+        taken(self.output)
+
+
+def output_file() -> Path:
+    """A file for what a command prints; not in its folder, whose disk may be full."""
+    handle, name = tempfile.mkstemp(suffix=".txt")
+    os.close(handle)
+    return Path(name)
+
+
+def taken(output: Path) -> str:
+    """What a command printed; the file is gone."""
+    text = output.read_text(errors="replace")
+    output.unlink()
+    return text
 
 
 @contextlib.contextmanager
