@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import sqlalchemy
+
 from fault_cases.killing import each_kill
 from fault_cases.processes import asked, folder_in_memory, inside
 from fault_cases.rows import Row, Tally
-
 from harness.tracking.mlflow_api import MlflowClient
 from harness.tracking.store import open_store
 
@@ -107,7 +107,7 @@ def _contents(database: Path) -> list[tuple[str, ...]]:
     Not the text of the tables: the order of constraints differs from one creation to the next.
     """
     queries = (
-        "SELECT m.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk "
+        'SELECT m.name, c.name, c.type, c."notnull", c.dflt_value, c.pk '
         "FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'",
         "SELECT type, name FROM sqlite_master",
         "SELECT version_num FROM alembic_version",

@@ -16,7 +16,6 @@ from fault_cases.processes import Ended, folder_in_memory, import_all
 from fault_cases.rows import Row
 from fault_cases.small_sweep import WAIT_S, Subject, impatient, subjects
 from fault_cases.system_calls import Change
-
 from harness.tracking.trouble import TIMEOUT_VARIABLE
 
 MOST = {("runs", "mlflow.db"): 10, ("search", "optuna.db"): 6}
@@ -47,13 +46,8 @@ class Locked(Fault):
         database = folder / "mlruns" / self.name
         if not database.exists():
             return False
-        self.connection = sqlite3.connect(database, isolation_level=None, timeout=0)
-        try:
-            self.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            self._let_go()
-            return False
-        return True
+        self.connection = locked(database)
+        return self.connection is not None
 
     def mend(self, folder: Path) -> Path:
         self._let_go()
@@ -69,3 +63,14 @@ class Locked(Fault):
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+
+def locked(database: Path) -> sqlite3.Connection | None:
+    """A connection that has a database locked, if nobody else has."""
+    connection = sqlite3.connect(database, isolation_level=None, timeout=0)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        connection.close()
+        return None
+    return connection

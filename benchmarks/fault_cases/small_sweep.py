@@ -12,6 +12,7 @@ from typing import Any
 
 import chaos_outcome
 import sqlalchemy
+
 from fault_cases.creating import DATABASE, open_by_mlflow, open_default
 from fault_cases.processes import asked, harness, run, script
 
@@ -143,9 +144,7 @@ def impatient(work: Work) -> Work:
     """A script that waits for a locked database no longer than the product does here, not 20 s."""
 
     def quicker() -> None:
-        sqlalchemy.event.listen(
-            sqlalchemy.Engine, "before_cursor_execute", _wait_less, retval=True
-        )
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", _wait_less, retval=True)
         work()
 
     return quicker
