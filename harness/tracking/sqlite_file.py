@@ -35,8 +35,8 @@ def check(database: Path) -> None:
         raise StoreError(f"{shown}: cannot be opened: {error.strerror}") from error
     if size <= EMPTY_BYTES:
         raise StoreError(
-            f"{shown}: is empty (bytes: {size}) and was left as it is: put a copy back in its "
-            "place or, if nothing was ever recorded, delete it"
+            f"{shown}: is empty ({'1 byte' if size else '0 bytes'}) and was left as it is: put a "
+            "copy back in its place or, if nothing was ever recorded, delete it"
         )
     if not _has_journal(database):
         try:
@@ -87,7 +87,9 @@ def _has_journal(database: Path) -> bool:
 
 def _check_pages(database: Path) -> None:
     with contextlib.closing(connect_to_read(database)) as connection:
+        connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        _require_whole(connection, database)
         deadline = time.monotonic() + CHECK_S
         connection.set_progress_handler(lambda: time.monotonic() > deadline, CHECK_EVERY)
         try:
@@ -100,3 +102,19 @@ def _check_pages(database: Path) -> None:
     wrong = [line for line in lines if line != "ok" and not line.endswith(HARMLESS)]
     if wrong:
         raise sqlite3.DatabaseError(f"database disk image is malformed: {wrong[-1]}")
+
+
+def _require_whole(connection: sqlite3.Connection, database: Path) -> None:
+    """SQLite reads zeros where the last page ends too early, and takes them for what was there.
+
+    Asked in a transaction, and the log before the file: what was in a log that is empty now is in
+    the file by now.
+    """
+    pages, page = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+    )
+    log = database.with_name(f"{database.name}-wal")
+    if log.exists() and log.stat().st_size > 0:
+        return
+    if database.stat().st_size < pages * page:
+        raise sqlite3.DatabaseError("database disk image is malformed: the file is cut short")
