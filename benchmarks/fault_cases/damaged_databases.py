@@ -82,6 +82,7 @@ def _read_by_mlflow(path: Path) -> object:
 
 def _read_by_optuna(path: Path) -> object:
     """As a script does that goes on with its study."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = f"sqlite:///{path}"
     (name,) = optuna.get_all_study_names(storage) or ["search"]
     study = optuna.create_study(study_name=name, storage=storage, load_if_exists=True)

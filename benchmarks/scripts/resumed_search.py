@@ -17,6 +17,7 @@ import harness
 
 def main() -> None:
     n_trials, steps = map(int, sys.argv[1:])
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")
     mlflow.set_experiment("search")
     study = optuna.create_study(
