@@ -21,7 +21,7 @@ from fault_cases.rows import HEADER, Row
 from figures import in_line, in_markdown
 from machine import description
 
-TRIES = 100
+TRIES = 60
 
 CASES = {
     "saving": "kills while a checkpoint is saved, replaced, published, removed",
@@ -69,7 +69,10 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--tries", type=int, default=TRIES, help=f"of a row at most, evenly (default {TRIES})"
+        "--tries",
+        type=int,
+        default=TRIES,
+        help=f"of each row at most, evenly, and fewer where one takes long (default {TRIES})",
     )
     parser.add_argument(
         "--only", action="append", choices=CASES, metavar="CASE", help="one case; repeatable"

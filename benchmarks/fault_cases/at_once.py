@@ -9,18 +9,18 @@ from fault_cases.creating import DATABASE
 from fault_cases.disturbed import Fault, row
 from fault_cases.locked import locked
 from fault_cases.processes import Ended, folder_in_memory, import_all, run
-from fault_cases.rows import Row
+from fault_cases.rows import Row, fewer
 from fault_cases.small_sweep import Subject, subjects
 from fault_cases.system_calls import Change
 
-MOST = 10
+COST = 10
 
 
 def rows(tries: int) -> Iterator[Row]:
     import_all()
     with folder_in_memory() as home:
         known, folder = subjects(home), home / "project"
-        yield row("two sweeps at once", Second(), known, "runs", folder, min(tries, MOST))
+        yield row("two sweeps at once", Second(), known, "runs", folder, fewer(tries, COST))
 
 
 class Second(Fault):

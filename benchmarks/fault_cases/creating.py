@@ -18,20 +18,20 @@ import sqlalchemy
 
 from fault_cases.killing import each_kill
 from fault_cases.processes import asked, folder_in_memory, inside
-from fault_cases.rows import Row, Tally
+from fault_cases.rows import Row, Tally, fewer
 from harness.tracking.mlflow_api import MlflowClient
 from harness.tracking.store import open_store
 
 DATABASE = Path("mlruns") / "mlflow.db"
 LEFT = {"mlflow.db", "mlruns", "mlruns/mlflow.db", "mlruns/.mlflow.db.lock"}
 OF_CONNECTIONS = {"mlruns/mlflow.db-wal", "mlruns/mlflow.db-shm"}  # a fork's that was not closed
-MOST = 24  # each try makes two stores, which takes some seconds
+COST = 4  # each try makes two stores
 
 
 def rows(tries: int) -> Iterator[Row]:
     with folder_in_memory() as home:
         open_default(home / "first")  # imports what the forks would each import anew
-        yield created(home, min(tries, MOST))
+        yield created(home, fewer(tries, COST))
 
 
 def created(home: Path, tries: int) -> Row:

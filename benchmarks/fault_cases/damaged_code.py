@@ -14,10 +14,10 @@ import numba
 
 from fault_cases.damage import Victim, both
 from fault_cases.processes import asked, folder_in_memory
-from fault_cases.rows import Row
+from fault_cases.rows import Row, fewer
 from harness.train.stacked.cpu import compiling
 
-MOST = 40  # whatever is found to be damaged is compiled again
+COST = 3  # whatever is found to be damaged is compiled again
 X = 3.25
 
 
@@ -41,7 +41,7 @@ def rows(tries: int) -> Iterator[Row]:
                 _apart(_by_numba),
                 control_path=other,
             )
-            yield victim.row(both, "bits flipped, cut short", min(tries, MOST))
+            yield victim.row(both, "bits flipped, cut short", fewer(tries, COST))
 
 
 def polynomial(x: float) -> float:

@@ -76,8 +76,13 @@ def _read_by_mlflow(path: Path) -> object:
     client = MlflowClient(f"sqlite:///{path}")
     experiments = [each.experiment_id for each in client.search_experiments()]
     runs = client.search_runs(experiments)
-    curves = [client.get_metric_history(run.info.run_id, "train/loss") for run in runs]
-    return [sorted(repr(run.to_dictionary()) for run in runs), sorted(map(repr, map(len, curves)))]
+    points = [
+        client.get_metric_history(run.info.run_id, name)
+        for run in runs
+        for name in run.data.metrics
+    ]
+    curves = [[repr(dict(point)) for point in curve] for curve in points]
+    return [sorted(repr(run.to_dictionary()) for run in runs), sorted(curves)]
 
 
 def _read_by_optuna(path: Path) -> object:

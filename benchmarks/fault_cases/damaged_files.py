@@ -92,12 +92,12 @@ def _held(project: Path, tries: int) -> Row:
 
 
 def _alone(checkpoint: Path, file: Path, tries: int) -> Row:
-    """A model file that was taken out of its folder: nothing beside it has its sums."""
+    """A model file that was taken out of its folder: only its own checksum is left."""
     shutil.copyfile(checkpoint / "model.safetensors", file)
     victim = Victim(
         "model.safetensors alone, away from its folder", file, _model, "`load_file`", _tensors
     )
-    return victim.row(both, HOW, tries, is_promised=False)
+    return victim.row(both, HOW, tries)
 
 
 def _model(path: Path) -> object:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from fault_cases.damage import cuts, flips
 from fault_cases.processes import Ended, folder_in_memory, import_all, inside, run
-from fault_cases.rows import Row, Tally
+from fault_cases.rows import Row, Tally, fewer
 from fault_cases.small_sweep import EVERY, STEPS, Subject, difference, subjects
 from fault_cases.system_calls import Change
 from fault_cases.tracing import traced
 
-MOST = 12
+COST = 6
 NEWEST, LAST = (f"step_{step:06}" for step in (STEPS // EVERY * EVERY, STEPS))
 
 
@@ -26,7 +26,7 @@ def rows(tries: int) -> Iterator[Row]:
     with folder_in_memory() as home:
         known = subjects(home)
         product = _damaged(
-            known["runs"], home / "sweep", _is_last, _newest, min(tries, MOST), is_control=False
+            known["runs"], home / "sweep", _is_last, _newest, fewer(tries, COST), is_control=False
         )
         control = _damaged(
             known["script"], home / "script", _is_saved, _of_script, 4, is_control=True

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fault_cases.disturbed import CONTROLS, Fault, row
 from fault_cases.processes import Ended, folder_in_memory, import_all
-from fault_cases.rows import Row, Tally
+from fault_cases.rows import Row, Tally, fewer
 from fault_cases.small_sweep import Subject, subjects
 from fault_cases.system_calls import Change
 
-MOST = {"runs": 12, "search": 6}
+COSTS = {"runs": 6, "search": 12}
 SIZE = "40m"
 TOLD = ("no room is left on the disk", "No space left on device")
 
@@ -22,12 +22,12 @@ def rows(tries: int) -> Iterator[Row]:
     import_all()
     with folder_in_memory() as home, _mounted(home / "disk") as disk:
         known = subjects(home)
-        for name, most in MOST.items():
+        for name, cost in COSTS.items():
             what = f"disk full at any change of it, {name}"
             if disk is None:
                 yield Row(what, Tally(), CONTROLS[name][1], Tally())
             else:
-                yield row(what, Full(disk), known, name, disk / "project", min(tries, most))
+                yield row(what, Full(disk), known, name, disk / "project", fewer(tries, cost))
 
 
 class Full(Fault):

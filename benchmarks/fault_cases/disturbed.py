@@ -23,7 +23,7 @@ CONTROLS = {
     "jobs": ("parallel script", "a script with a pool"),
     "search": ("search script", "a script with `optimize`"),
 }
-CONTROL_TRIES = 5  # they take three times as long, and one that fails is enough
+CONTROL_TRIES = 4  # they take three times as long, and one that fails is enough
 
 
 class Fault:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from fault_cases.disturbed import Fault, row
 from fault_cases.processes import Ended, folder_in_memory, import_all
-from fault_cases.rows import Row
+from fault_cases.rows import Row, fewer
 from fault_cases.small_sweep import WAIT_S, Subject, impatient, subjects
 from fault_cases.system_calls import Change
 from harness.tracking.trouble import TIMEOUT_VARIABLE
 
-MOST = {("runs", "mlflow.db"): 10, ("search", "optuna.db"): 6}
+COSTS = {("runs", "mlflow.db"): 6, ("search", "optuna.db"): 12}
 
 
 def rows(tries: int) -> Iterator[Row]:
@@ -27,10 +27,10 @@ def rows(tries: int) -> Iterator[Row]:
     try:
         with folder_in_memory() as home:
             known = subjects(home, impatient)
-            for (name, database), most in MOST.items():
+            for (name, database), cost in COSTS.items():
                 what = f"{database} locked at any change of the disk"
                 fault = Locked(database)
-                yield row(what, fault, known, name, home / "project", min(tries, most))
+                yield row(what, fault, known, name, home / "project", fewer(tries, cost))
     finally:
         del os.environ[TIMEOUT_VARIABLE]
 

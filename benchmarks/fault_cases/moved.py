@@ -15,19 +15,19 @@ from pathlib import Path
 from fault_cases.creating import DATABASE
 from fault_cases.disturbed import Fault, row
 from fault_cases.processes import Ended, asked, folder_in_memory, import_all
-from fault_cases.rows import Row
+from fault_cases.rows import Row, fewer
 from fault_cases.small_sweep import Subject, subjects
 from fault_cases.system_calls import Change
 from harness.tracking.mlflow_api import MlflowClient
 
-MOST = 8
+COST = 12
 
 
 def rows(tries: int) -> Iterator[Row]:
     import_all()
     with folder_in_memory() as home:
         known, folder = subjects(home), home / "project"
-        yield row("killed, and moved", Moved(kills=True), known, "runs", folder, min(tries, MOST))
+        yield row("killed, and moved", Moved(kills=True), known, "runs", folder, fewer(tries, COST))
         yield row("moved when it was done", Moved(kills=False), known, "runs", folder, 1)
 
 

@@ -63,6 +63,15 @@ def _counts(arm: Tally) -> tuple[int, int]:
     return arm.tried, arm.well
 
 
+def fewer(tries: int, cost: int) -> int:
+    """How often a fault is tried of which one try takes as long as `cost` others; three at least.
+
+    >>> fewer(60, 5), fewer(12, 5), fewer(2, 5)
+    (12, 3, 2)
+    """
+    return min(tries, max(3, tries // cost))
+
+
 def spread(total: int, tries: int) -> Iterator[int]:
     """At most `tries` of the numbers below `total`, evenly, the first and the last among them.
 

@@ -9,20 +9,20 @@ from pathlib import Path
 
 from fault_cases.disturbed import Fault, row
 from fault_cases.processes import Ended, folder_in_memory, import_all
-from fault_cases.rows import Row
+from fault_cases.rows import Row, fewer
 from fault_cases.small_sweep import Subject, subjects
 from fault_cases.system_calls import Change
 
-MOST, MOST_OF_A_SEARCH = 16, 8
+COSTS = {"runs": 5, "search": 10}
 
 
 def rows(tries: int) -> Iterator[Row]:
     import_all()
     with folder_in_memory() as home:
         known = subjects(home)
-        for name, most in (("runs", MOST), ("search", MOST_OF_A_SEARCH)):
+        for name, cost in COSTS.items():
             what = f"SIGTERM at any change of the disk, {name}"
-            yield row(what, Terminated(), known, name, home / "project", min(tries, most))
+            yield row(what, Terminated(), known, name, home / "project", fewer(tries, cost))
 
 
 class Terminated(Fault):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fault_cases.disturbed import Fault, row
 from fault_cases.processes import Ended, folder_in_memory, import_all
-from fault_cases.rows import Row
+from fault_cases.rows import Row, fewer
 from fault_cases.small_sweep import Subject, subjects
 from fault_cases.system_calls import Change
 
-MOST = 4  # workers are new processes, which import torch
+COST = 20  # workers are new processes, which import torch
 
 
 def rows(tries: int) -> Iterator[Row]:
@@ -21,7 +21,7 @@ def rows(tries: int) -> Iterator[Row]:
     with folder_in_memory() as home:
         what = "a worker of two is killed"
         folder = home / "project"
-        yield row(what, Dying(), subjects(home), "jobs", folder, min(tries, MOST))
+        yield row(what, Dying(), subjects(home), "jobs", folder, fewer(tries, COST))
 
 
 class Dying(Fault):
