@@ -146,6 +146,7 @@ class Schedule:
         elif isinstance(event, Steps):
             with shielded():
                 self.recorder.add_steps(running.run_id, event.losses)
+                self.recorder.add_points(running.run_id, keys.VAL_LOSS, event.evaluations)
             self.hear(running.planned, event.losses)
         elif isinstance(event, StagedCheckpoint):
             with shielded():

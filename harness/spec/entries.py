@@ -115,10 +115,12 @@ class Resolver:
             self.problems.finding(refused, entry)
             return None
         corpus = self._corpus(config.data)
-        message = corpus if isinstance(corpus, str) else _misfit(config, corpus)
-        if message is not None or isinstance(corpus, str):
-            finding = Finding(("data", config.data.source), message or "")
-            self.problems.finding(finding, entry)
+        if isinstance(corpus, str):
+            self.problems.finding(Finding(("data", config.data.source), corpus), entry)
+            return None
+        misfit = _misfit(config, corpus)
+        if misfit is not None:
+            self.problems.finding(misfit, entry)
             return None
         return self._sized(config, corpus, entry)
 
@@ -181,11 +183,16 @@ def _refused_by_engine(config: RunConfig) -> Finding | None:
     return Finding(tuple(setting.partition(":")[0].split(".")), message)
 
 
-def _misfit(config: RunConfig, corpus: CorpusInfo) -> str | None:
-    needed = config.train.seq_len + 2
-    if corpus.num_tokens >= needed:
-        return None
-    return (
-        f"has {corpus.num_tokens:,} tokens (with repeat {corpus.repeat:,}); "
-        f"train.seq_len {config.train.seq_len:,} needs at least {needed:,} (seq_len + 2)"
-    )
+def _misfit(config: RunConfig, corpus: CorpusInfo) -> Finding | None:
+    """Too few tokens for a window, in all or in one of the parts that `data.holdout` makes."""
+    data, seq_len = config.data, config.train.seq_len
+    needed = f"train.seq_len {seq_len:,} needs at least {seq_len + 2:,} (seq_len + 2)"
+    has = f"{corpus.num_tokens:,} tokens (with repeat {corpus.repeat:,})"
+    if corpus.num_tokens < seq_len + 2:
+        return Finding(("data", data.source), f"has {has}; {needed}")
+    num_held_out = data.num_held_out(corpus.num_tokens)
+    num_training = corpus.num_tokens - num_held_out
+    if data.holdout and min(num_held_out, num_training) < seq_len + 2:
+        few = f"holds out {num_held_out:,} of {has} and trains on {num_training:,}"
+        return Finding(("data", "holdout"), f"{few}; of both {needed}")
+    return None
