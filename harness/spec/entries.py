@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import CorpusError, show
+from harness.spec.evaluations import Evaluations
 from harness.spec.expand import Expansion, Point, group_name, points, run_name
 from harness.spec.layers import Layer, merge, point_layer, run_layer
 from harness.spec.nodes import Node
@@ -39,8 +40,8 @@ class Resolver:
     overrides: Sequence[tuple[str, Node]]
     base_dir: Path
     problems: Problems
-    file_steps: dict[str, int] = dataclasses.field(default_factory=dict)
-    """`train.steps` by run name as the file says it, before `--set`."""
+    file_evaluations: dict[str, Evaluations] = dataclasses.field(default_factory=dict)
+    """By run name, how many steps and which evaluations the file says, before `--set`."""
     _corpora: dict[tuple[Source, str, int], CorpusInfo | str] = dataclasses.field(
         default_factory=dict
     )
@@ -86,11 +87,9 @@ class Resolver:
             layers = merge(base, point_layer(point.settings))
             layers = merge(layers, _seed_layer(layers, point))
             resolved = self.config(merge(layers, overrides), path, place)
-            steps = layers["train"].entries().get("steps") if "train" in layers else None
             if resolved is not None:
-                if steps is not None and isinstance(steps.value, int):
-                    self.file_steps[run_name(name, point)] = steps.value
                 config, corpus = resolved
+                self.file_evaluations[run_name(name, point)] = _evaluations_of(layers, config)
                 yield DeclaredRun(
                     name=run_name(name, point),
                     experiment=name,
@@ -173,6 +172,22 @@ def _seed_layer(layers: Layer, point: Point) -> Layer:
             node = node.with_value(node.value + point.seed_index)
         shifted.append((f"seed.{key}", node))
     return point_layer(shifted)
+
+
+def _evaluations_of(layers: Layer, config: RunConfig) -> Evaluations:
+    """The steps and evaluations that layers without `--set` say; ``config`` has all layers."""
+    said = {
+        key: node.value
+        for section in ("data", "train")
+        if section in layers
+        for key, node in layers[section].entries().items()
+    }
+    steps, every, holdout = said.get("steps"), said.get("eval_every"), said.get("holdout", 0.0)
+    return Evaluations(
+        steps=steps if isinstance(steps, int) else config.train.steps,
+        every=every if isinstance(every, int) else None,
+        holds_out=isinstance(holdout, int | float) and holdout > 0,
+    )
 
 
 def _refused_by_engine(config: RunConfig) -> Finding | None:

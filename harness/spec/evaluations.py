@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.spec.run_config import RunConfig
 
+HOLD_OUT = "needs tokens that are held out; set data.holdout, to 0.1 for instance"
+FEW = 6  # as many steps as are named one by one
+
 
 @dataclasses.dataclass(frozen=True)
 class Evaluations:
@@ -52,3 +55,20 @@ class Evaluations:
     def after(self, step: int) -> int:
         """The next one after ``step``, which is before the last; that of a run that holds out."""
         return min(self.steps, (step // self.interval + 1) * self.interval)
+
+    def in_words(self) -> str:
+        """Where they are.
+
+        >>> Evaluations(100, 40, True).in_words()
+        'steps 40, 80 and 100'
+        >>> Evaluations(1000, 30, True).in_words()
+        'every 30 steps and at the last (1,000)'
+        """
+        if len(self) > FEW:
+            return f"every {self.interval:,} steps and at the last ({self.steps:,})"
+        *steps, last = (f"{step:,}" for step in self.up_to(self.steps))
+        return f"steps {', '.join(steps)} and {last}" if steps else f"step {last}"
+
+    def counted(self) -> str:
+        """How many they are: '4 evaluations'."""
+        return f"{len(self):,} evaluation{'' if len(self) == 1 else 's'}"
