@@ -169,7 +169,7 @@ class _Check:
             raise _Undecided(f"{run.name} has {steps} steps here")
         recorded = self._recorded(run)
         if place.window is not None and place.window > len(recorded):
-            raise _Undecided(f"{run.name} has {len(recorded)} evaluations here")
+            raise _Undecided(f"{run.name} has {Evaluations.of(run.config).counted()} here")
         if place.window is None and (place.step or steps) not in recorded:
             raise _Undecided(f"{run.name} is not evaluated at step {place.step} here")
         looked_at = recorded[-place.window :] if place.window else [place.step or steps]
