@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from pydantic import ValidationError
 
@@ -175,19 +176,27 @@ def _seed_layer(layers: Layer, point: Point) -> Layer:
 
 
 def _evaluations_of(layers: Layer, config: RunConfig) -> Evaluations:
-    """The steps and evaluations that layers without `--set` say; ``config`` has all layers."""
+    """The steps and evaluations that layers without `--set` say; ``config`` has all layers.
+
+    What they say amiss, which only `--set` can have put right, counts as what ``config`` says.
+    """
     said = {
-        key: node.value
+        f"{section}.{key}": node.value
         for section in ("data", "train")
         if section in layers
         for key, node in layers[section].entries().items()
     }
-    steps, every, holdout = said.get("steps"), said.get("eval_every"), said.get("holdout", 0.0)
+    steps, every = said.get("train.steps"), said.get("train.eval_every")
+    holdout = said.get("data.holdout", 0.0)
     return Evaluations(
-        steps=steps if isinstance(steps, int) else config.train.steps,
-        every=every if isinstance(every, int) else None,
+        steps=steps if _is_count(steps) else config.train.steps,
+        every=every if every is None or _is_count(every) else config.train.eval_every,
         holds_out=isinstance(holdout, int | float) and holdout > 0,
     )
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _refused_by_engine(config: RunConfig) -> Finding | None:

@@ -180,6 +180,14 @@ def test_what_only_an_override_made_so_is_no_mistake_of_the_file(tmp_path, overr
     assert load(tmp_path, text, head=EVALUATED, overrides=overrides).runs
 
 
+@pytest.mark.parametrize("wrong", ["eval_every: -3", "eval_every: 0", "steps: -1", "steps: true"])
+def test_what_an_override_puts_right_is_not_looked_at(tmp_path, wrong):
+    key = wrong.partition(":")[0]
+    overrides = [f"train.{key}=80"]
+    text = f"  a: {{train: {{{wrong}}}, expect: [{{metric: val/loss, at: 80, below: 3}}]}}"
+    assert load(tmp_path, text, head=EVALUATED, overrides=overrides).runs
+
+
 def test_an_override_does_not_make_a_claim_of_the_file_right(tmp_path):
     text = "  a: {expect: [{metric: val/loss, at: 40, below: 3}]}"
     problem = refused(tmp_path, text, head=EVALUATED, overrides=["train.eval_every=40"])
