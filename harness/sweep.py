@@ -1,8 +1,9 @@
 """A sweep from its file to its table: load, plan, train what is missing, check every claim.
 
 `run_sweep` is what `harness run` calls, and all of it. The store's sweep lock is held while
-anything may be written, and what a dead process left running is set right first. Claims are
-checked from what the store holds, so they are checked for runs that were skipped too.
+anything may be written, on a shared store the sweep's lease too, and what a dead process left
+running is set right first. Claims are checked from what the store holds, so they are checked for
+runs that were skipped too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from harness.results import SweepResult
 from harness.search.planned import PlannedSearch, Planner
 from harness.search.storage_check import check_storages
 from harness.spec.sweep_file import Sweep
+from harness.tracking.experiments import ensure_mlflow_experiment
+from harness.tracking.lease import leased
 from harness.tracking.lock import hold
 from harness.tracking.read import find_runs
 from harness.tracking.store import STORE_FOLDER, Store, open_store
@@ -125,12 +128,14 @@ def run_sweep(
     if force and searches:
         observer.on_note(FORCED_SEARCHES)
     with hold(store.state_dir, store.uri, wait=wait), installed():
-        call = Call(sweep, store, only, observer)
-        call.plan(force=force, experiments=experiments)
-        call.train(jobs, fail_fast=fail_fast)
-        if not (fail_fast and call.has_failed):
-            call.search()
-        return call.finish()
+        experiment_id = ensure_mlflow_experiment(store, sweep.name, sweep.description)
+        with leased(store, experiment_id, wait=wait, say=observer.on_note) as check:
+            call = Call(sweep, store, experiment_id, only, observer, check)
+            call.plan(force=force, experiments=experiments)
+            call.train(jobs, fail_fast=fail_fast)
+            if not (fail_fast and call.has_failed):
+                call.search()
+            return call.finish()
 
 
 def _globs(only: str | Sequence[str]) -> Sequence[str]:

@@ -49,6 +49,9 @@ HOST = "harness.host"
 CPU = "harness.cpu"
 PLATFORM = "harness.platform"
 
+# A tag of a sweep's experiment on a store that hosts share: who runs the sweep.
+LEASE = "harness.lease"
+
 # A tag of MLflow's "Default" experiment: the folder that artifact paths were written for.
 HOME = "harness.home"
 

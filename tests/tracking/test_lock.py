@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import pytest
 
 from harness.errors import StoreError, StoreInUse
 from harness.tracking import lock
+from harness.tracking.holder import Holder
 
 HOLDER = """
 import sys, time
@@ -90,4 +92,54 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
         pytest.raises(StoreError, match="the sweep lock cannot be made: "),
         lock.hold(tmp_path, "http://server"),
     ):
+        pass
+
+
+def holder_file(folder):
+    (path,) = (folder / ".state").glob("*.holder.json")
+    return path
+
+
+def test_a_holder_that_gives_no_sign_of_life_is_told_as_such(tmp_path, holder):
+    long_ago = time.time() - 600
+    os.utime(holder_file(tmp_path), (long_ago, long_ago))
+    with (
+        pytest.raises(
+            StoreInUse, match=r"\(no sign of life for 60\d s: it may be stopped\); wait until it"
+        ),
+        lock.hold(tmp_path, "http://server"),
+    ):
+        pass
+
+
+def test_the_holders_heart_beats(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "INTERVAL_S", 0.05)
+    with lock.hold(tmp_path, "http://server"):
+        path = holder_file(tmp_path)
+        os.utime(path, (0, 0))
+        deadline = time.monotonic() + 10
+        while path.stat().st_mtime == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def on_another_host(folder):
+    """What a process of another host left beside the lock, on a disk that both see."""
+    path = lock.lock_path(folder, "http://server").with_suffix(".holder.json")
+    path.parent.mkdir()
+    far = dataclasses.replace(Holder.this(), boot="another", host="far", pid=7)
+    path.write_text(far.to_json())
+    return path
+
+
+def test_where_hosts_share_a_disk_but_no_locks_a_beating_heart_keeps_the_store(tmp_path):
+    path = on_another_host(tmp_path)
+    with (
+        pytest.raises(StoreInUse, match="in use by process 7 on far, since"),
+        lock.hold(tmp_path, "http://server"),
+    ):
+        pass
+    long_ago = time.time() - 600
+    os.utime(path, (long_ago, long_ago))
+    with lock.hold(tmp_path, "http://server"):
         pass
