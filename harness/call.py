@@ -1,4 +1,4 @@
-"""One call of `run_sweep`, with the store's lock held: what it knows, and what it does in order."""
+"""One call of `run_sweep`, with the lease held: what it knows, and what it does in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from harness.spec.sweep_file import DeclaredRun, Sweep
 from harness.stacks import form_stacks
 from harness.tracking import keys
 from harness.tracking.environment import environment_tags
-from harness.tracking.experiments import ensure_mlflow_experiment, set_view
+from harness.tracking.experiments import set_view
+from harness.tracking.lease import Lease
 from harness.tracking.read import StoredRun, find_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.recorder import Recorder
@@ -27,16 +28,24 @@ from harness.tracking.store import Store, refresh_statistics
 
 
 class Call:
-    """One call of `run_sweep`, with the lock held."""
+    """One call of `run_sweep`, with the lease of its store or sweep held."""
 
-    def __init__(self, sweep: Sweep, store: Store, only: Sequence[str], observer: Observer) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        store: Store,
+        experiment_id: str,
+        only: Sequence[str],
+        observer: Observer,
+        lease: Lease,
+    ) -> None:
         self.sweep, self.store, self.only, self.observer = sweep, store, only, observer
-        killed = mark_dead_runs(store)
+        self.experiment_id = experiment_id
+        killed = mark_dead_runs(store, experiment_id if lease.is_taken_over else None)
         if killed:
             count = f"{len(killed)} run{'s' if len(killed) > 1 else ''}"
             observer.on_note(f"{count} left RUNNING by a dead process: now killed, to be run again")
-        self.experiment_id = ensure_mlflow_experiment(store, sweep.name, sweep.description)
-        self.recorder = Recorder(store, self.experiment_id, environment_tags())
+        self.recorder = Recorder(store, experiment_id, environment_tags(), require=lease.require)
         self.stored = find_runs(store)
         self.planned: list[PlannedRun] = []
         self.others: list[PlannedRun] = []

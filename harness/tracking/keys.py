@@ -49,6 +49,9 @@ HOST = "harness.host"
 CPU = "harness.cpu"
 PLATFORM = "harness.platform"
 
+# A tag of a sweep's MLflow experiment on a shared store: who runs it now, as JSON.
+LEASE = "harness.lease"
+
 # A tag of MLflow's "Default" experiment: the folder that artifact paths were written for.
 HOME = "harness.home"
 
