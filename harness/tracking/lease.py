@@ -115,11 +115,15 @@ class Lease:
             if self._released.is_set():
                 return
             began = _uptime()
-            other = holders.parse(self._place.read())
-            if other is not None and not other.is_same(self._mine):
+            found = holders.parse(self._place.read())
+            # What is empty after a long silence may have been another's, who is done. Within the
+            # term nobody takes over: then it was emptied by hand, and is written again.
+            is_old = began - self._renewed_at > TIMES.term_s
+            if not self._mine.is_same(found) and (found is not None or is_old):
+                who = found.named() if found else "another process"
                 self._lost = (
-                    f"{self._place.held} was taken over by {other.named()}, for this process was "
-                    "silent for too long; what is not recorded yet, that one does"
+                    f"{self._place.held} was taken over by {who}, for this process was silent for "
+                    "too long; what is not recorded yet, that one does"
                 )
                 return
             self._place.write(self._mine.beaten(time.time()).to_json())

@@ -148,19 +148,28 @@ def test_a_taker_whose_writing_is_slow_lets_the_other_notice_first():
     second.release()
 
 
-def test_a_holder_that_stood_still_asks_before_it_writes(monkeypatch):
+@pytest.mark.parametrize(
+    ("left", "who"),
+    [
+        (far().to_json(), "process 7 on far"),
+        ("", "another process"),
+        ("garbage", "another process"),
+    ],
+    ids=["lives", "came and went", "unknown"],
+)
+def test_a_holder_that_stood_still_asks_before_it_writes(monkeypatch, left, who):
     monkeypatch.setattr(lease, "TIMES", Times(interval_s=60))
     monkeypatch.setattr(Board, "is_settled_at_once", True)
     board = Board()
     held, _ = taken(board)
-    board.text = far().to_json()
+    board.text = left
     held.require()  # nobody is asked so soon after a heartbeat
     now = lease._uptime()
     monkeypatch.setattr(lease, "_uptime", lambda: now + 121)
-    with pytest.raises(StoreInUse, match="taken over by process 7 on far, for this process was"):
+    with pytest.raises(StoreInUse, match=f"taken over by {who}, for this process was"):
         held.require()
     held.release()
-    assert parse(board.text).host == "far"
+    assert board.text == left
 
 
 def test_a_heartbeat_that_fails_is_no_error_of_the_sweep():
@@ -169,8 +178,20 @@ def test_a_heartbeat_that_fails_is_no_error_of_the_sweep():
     board.is_broken = True
     time.sleep(0.3)
     held.require()
-    board.is_broken, board.text = False, ""  # and what is emptied by hand is written again
+    board.is_broken = False
+    first = parse(board.text)
+    wait_for(lambda: parse(board.text).heartbeat > first.heartbeat)
+    held.release()
+
+
+def test_a_lease_that_is_emptied_by_hand_is_written_again(monkeypatch):
+    monkeypatch.setattr(lease, "TIMES", Times(interval_s=0.1, settle_s=0))
+    monkeypatch.setattr(Times, "term_s", 60)
+    board = Board()
+    held, _ = taken(board)
+    board.text = ""
     wait_for(lambda: board.text)
+    held.require()
     held.release()
 
 
