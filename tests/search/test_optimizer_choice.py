@@ -64,8 +64,8 @@ def check_best_of_each(both: SearchResult, alone: dict[str, SearchResult]) -> No
     assert both.best == min(bests, key=lambda trial: trial.values)
 
 
-def test_trained_apart_both_ways_find_the_same_runs_with_the_same_values(project):
-    path, apart = sweep_of_three(project / "s.yaml"), f"sqlite:///{project}/apart.db"
+def test_trained_apart_both_ways_find_the_same_runs_with_the_same_values(project, another_store):
+    path, apart = sweep_of_three(project / "s.yaml"), another_store(project / "apart.db")
     both = found(path, "both")["both"]
     alone = found(path, *RANGES, uri=apart)
     assert both.states == {"finished": 8, "diverged": 1}

@@ -44,6 +44,7 @@ def test_twice_as_many_trials_later_are_those_of_as_many_at_once(name, project):
     assert len({tuple(t.params.items()) for t in whole.trials}) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["plain", "stacked"])
 def test_a_search_stopped_anywhere_goes_on_to_the_same_trials(engine, project):
     # The sampler asks the trials again, and the pruner keeps what it knows in them.
@@ -82,7 +83,7 @@ def test_the_study_is_the_same_in_a_full_store_as_in_an_empty_one(project):
     assert {r.run_id for r in find_runs(open_store()) if r.kind == "run"} == records
 
 
-def test_plain_and_stacked_trials_of_one_batch_end_like_runs_alone(project):
+def test_plain_and_stacked_trials_of_one_batch_end_like_runs_alone(project, another_store):
     space = {"train.engine": {"choices": ["plain", "stacked"]}, **LR}
     entry = search(
         space=space, pruner={"name": "none"}, parallel=8, model={"dropout": 0.3}, report_every=5
@@ -103,7 +104,7 @@ def test_plain_and_stacked_trials_of_one_batch_end_like_runs_alone(project):
         content["experiments"] = {"alone": alone}
         del content["searches"]
         (other / "s.yaml").write_text(json.dumps(content))
-        uri = f"sqlite:///{other}/{trial.number}.db"
+        uri = another_store(other / f"{trial.number}.db")
         (made,) = run_sweep(load_sweep(other / "s.yaml"), tracking_uri=uri).runs
         assert history(store, trial.run_id) == history(open_store(uri), made.run_id)
 
@@ -306,8 +307,9 @@ def killed_after(seconds: float, folder: Path) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("num_kills", [3, pytest.param(30, marks=pytest.mark.campaign)])
 def test_killed_at_random_moments_and_run_again_the_trials_are_the_same(
-    project, tmp_path, monkeypatch
+    num_kills, project, tmp_path, monkeypatch
 ):
     entry = search(
         n_trials=12,
@@ -322,7 +324,7 @@ def test_killed_at_random_moments_and_run_again_the_trials_are_the_same(
     monkeypatch.chdir(folder)
     shutil.copyfile(project / "s.yaml", "s.yaml")
     chance = random.Random(0)
-    ended = [killed_after(chance.uniform(0, 0.4), folder) for _ in range(10)]
+    ended = [killed_after(chance.uniform(0, 0.4), folder) for _ in range(num_kills)]
     assert not any(ended[:3])
     assert table(run(folder / "s.yaml")) == whole
     store = open_store()
