@@ -59,7 +59,7 @@ def control(less: int) -> Callable[[], None]:
     """What a process of the control does, in the current directory."""
 
     def work() -> None:
-        sys.argv = [str(SCRIPT), "2", str(300 // less)]
+        sys.argv = [str(SCRIPT), "1" if less > 1 else "2", str(300 // less)]
         runpy.run_path(str(SCRIPT), run_name="__main__")
 
     return work
