@@ -14,6 +14,8 @@ from harness.sweep import run_sweep
 from harness.tracking.read import find_runs
 from harness.tracking.store import open_store
 
+pytestmark = pytest.mark.usefixtures("plots_once")
+
 RANGES: dict[str, dict[str, Any]] = {
     "adamw": {"low": 1e-3, "high": 0.3, "log": True, "points": 5},
     "sgd": {"low": 1e-2, "high": 3.0, "log": True, "points": 4},  # the last one diverges

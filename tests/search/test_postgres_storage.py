@@ -21,6 +21,8 @@ from harness.search.storage_url import StorageUrl
 from harness.spec.load import load_sweep
 from harness.sweep import plan_searches, run_sweep
 
+pytestmark = pytest.mark.usefixtures("plots_once")
+
 SPACE = {
     "optimizer.lr": {"low": 1e-3, "high": 1.0, "log": True},
     "train.batch_size": {"low": 1, "high": 4},

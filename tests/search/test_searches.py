@@ -6,6 +6,7 @@ import json
 import math
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from sweep_files import read_until, started
 
 from harness.interrupts import Interrupted
 from harness.observer import Observer
+from harness.search import plots
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking import keys
 from harness.tracking.read import find_runs, history
 from harness.tracking.store import open_store
+
+pytestmark = pytest.mark.usefixtures("plots_once")
 
 SAMPLERS = ["random", "tpe", "cmaes", "qmc", "gp"]
 TWO = {**LR, "train.batch_size": {"low": 1, "high": 4}}
@@ -68,6 +72,16 @@ def test_a_search_stopped_anywhere_goes_on_to_the_same_trials(engine, project):
         found = {r.name: history(open_store(), r.run_id) for r in records}
         assert found == curves, n
         assert len(records) == len(found)
+
+
+def test_a_signal_while_a_search_is_ended_stops_the_call_after_it(project, monkeypatch):
+    path = write(project / "s.yaml", s=search(n_trials=2))
+    monkeypatch.setattr(plots, "write_plots", lambda *_: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        run(path)
+    (parent,) = [record for record in find_runs(open_store()) if record.kind == "search"]
+    assert parent.state == "finished"
+    assert run(path).num_new == 0
 
 
 def test_the_study_is_the_same_in_a_full_store_as_in_an_empty_one(project):
