@@ -54,6 +54,7 @@ class Times:
 
 
 TIMES = Times()
+MAX_READS = 3
 
 
 class Place(Protocol):
@@ -87,7 +88,7 @@ class Lease:
 
     def require(self) -> None:
         """Raise StoreInUse where another has taken the lease over; call it before each record."""
-        if _uptime() - self._renewed_at > TIMES.term_s:
+        if self._is_old():
             self._beat()
         if self._lost:
             raise StoreInUse(self._lost)
@@ -111,22 +112,46 @@ class Lease:
     def _beat(self) -> None:
         # Whatever goes wrong: a heartbeat that cannot be written is not the sweep's error.
         with self._lock, contextlib.suppress(Exception):
-            if self._released.is_set():
+            if not self._released.is_set() and not self._lost:
+                self._renew()
+
+    def _renew(self) -> None:
+        """Write a heartbeat, unless another has the lease, or may have had it meanwhile."""
+        began, found = self._read_quickly()
+        if not self._mine.is_same(found) and (found is not None or self._is_old()):
+            self._lose(found)  # within the term nobody takes over: it was emptied by hand
+            return
+        self._place.write(self._mine.beaten(time.time()).to_json())
+        if self._is_old():
+            if _uptime() - began > TIMES.settle_s:  # stood still right between: what was there?
+                self._place.write("")  # where another lives, it writes itself again
+                self._lose(None)
                 return
+            time.sleep(TIMES.settle_s)
+            found = holders.parse(self._place.read())
+            if not self._mine.is_same(found):
+                self._lose(found)
+                return
+        self._renewed_at = began
+
+    def _read_quickly(self) -> tuple[float, Holder | None]:
+        """Who is in the place, and when that was asked; again where the answer may be old."""
+        for _ in range(MAX_READS):
             began = _uptime()
             found = holders.parse(self._place.read())
-            # What is empty after a long silence may have been another's, who is done. Within the
-            # term nobody takes over: then it was emptied by hand, and is written again.
-            is_old = began - self._renewed_at > TIMES.term_s
-            if not self._mine.is_same(found) and (found is not None or is_old):
-                who = found.named() if found else "another process"
-                self._lost = (
-                    f"{self._place.held} was taken over by {who}, for this process was silent for "
-                    "too long; what is not recorded yet, that one does"
-                )
-                return
-            self._place.write(self._mine.beaten(time.time()).to_json())
-            self._renewed_at = began
+            if _uptime() - began <= TIMES.settle_s:
+                break
+        return began, found
+
+    def _is_old(self) -> bool:
+        return _uptime() - self._renewed_at > TIMES.term_s
+
+    def _lose(self, found: Holder | None) -> None:
+        who = found.named() if found else "another process"
+        self._lost = (
+            f"{self._place.held} was taken over by {who}, for this process was silent for too "
+            "long; what is not recorded yet, that one does"
+        )
 
 
 def take(place: Place, *, wait: bool, tell: Tell) -> Lease:

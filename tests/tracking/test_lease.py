@@ -170,6 +170,33 @@ def test_a_holder_that_stood_still_asks_before_it_writes(monkeypatch, left, who)
     assert board.text == left
 
 
+def test_a_holder_that_stood_still_in_the_middle_of_a_heartbeat_lets_go(monkeypatch):
+    monkeypatch.setattr(lease, "TIMES", Times(interval_s=60, settle_s=0.01))
+    board = Board()
+    held, _ = taken(board)
+    now = [lease._uptime() + 121]
+    monkeypatch.setattr(lease, "_uptime", lambda: now[0])
+
+    def write(text):
+        now[0] += 100  # another came meanwhile, and has gone
+        board.text = text
+
+    monkeypatch.setattr(board, "write", write)
+    with pytest.raises(StoreInUse, match="was taken over by another process"):
+        held.require()
+    held.release()
+    assert board.text == ""
+
+
+def test_a_holder_that_stood_still_goes_on_where_nobody_came(monkeypatch):
+    monkeypatch.setattr(lease, "TIMES", Times(interval_s=60, settle_s=0.01))
+    held, _ = taken(Board())
+    now = lease._uptime() + 1000
+    monkeypatch.setattr(lease, "_uptime", lambda: now)
+    held.require()
+    held.release()
+
+
 def test_a_heartbeat_that_fails_is_no_error_of_the_sweep():
     board = Board()
     held, _ = taken(board)
