@@ -30,11 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import chaos_outcome
-from chaos_cases import Case, Ground, all_cases, ground
+from chaos_cases import MAX_KILLS, Case, Ground, all_cases, ground
 from figures import in_line, in_markdown
 from machine import description
 
-MAX_KILLS = 4  # of one campaign
 SHORTER = 3  # how many times fewer steps the short sweeps take
 SUMS = (
     "kills",
@@ -112,7 +111,8 @@ def campaigns(
     seed = len(done)
     while killed < num_kills:
         folder = where.folder(case, f"campaign-{seed}")
-        one = campaign(case, folder, seed, num_kills - killed, seconds, wanted)
+        wish = random.Random(f"{case.name} {seed}").randint(where.min_kills, MAX_KILLS)
+        one = campaign(case, folder, seed, min(wish, num_kills - killed), seconds, wanted)
         killed, seed = killed + one["kills"], seed + 1
         print(json.dumps(one), file=sys.stderr, flush=True)
         if log is not None:
@@ -125,14 +125,14 @@ def campaign(
     case: Case,
     folder: Path,
     seed: int,
-    max_kills: int,
+    num_kills: int,
     seconds: float,
     wanted: chaos_outcome.Outcome,
 ) -> dict[str, Any]:
     """Kill a sweep some times, run it to its end, and compare."""
-    draw = random.Random(f"{case.name} {seed}")
+    draw = random.Random(f"kills of {case.name} {seed}")
     kills = failed = 0
-    for _ in range(min(draw.randint(1, MAX_KILLS), max_kills)):
+    for _ in range(num_kills):
         pid = _start(case, folder)
         time.sleep(draw.uniform(0, seconds))
         ended, status = os.waitpid(pid, os.WNOHANG)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+MAX_KILLS = 4  # of one campaign
 SCRIPT = Path(__file__).resolve().parent / "scripts" / "resumed_script.py"
 
 MODEL = {"embed_dim": 4, "num_heads": 1, "num_layers": 1, "max_seq_len": 8, "dropout": 0.2}
@@ -89,6 +90,8 @@ class Ground:
     home: Path
     store: Path | None
     """An empty store that each begins with; None where the sweep creates its own."""
+    min_kills: int
+    """Of one campaign, unless fewer are wanted of the case."""
 
     def folder(self, case: Case, name: str) -> Path:
         """A new folder for a sweep of the case."""
@@ -102,10 +105,10 @@ class Ground:
 
 
 def ground(home: Path, short: bool) -> Ground:
-    """The ground of the short campaigns, or of the long ones."""
+    """The ground of the short campaigns, which are as few as can be, or of the long ones."""
     from harness.tracking.sqlite_store import ensure_database
 
     store = home / "ready-made" / "mlflow.db" if short else None
     if store is not None:
         ensure_database(store)
-    return Ground(home, store)
+    return Ground(home, store, min_kills=MAX_KILLS if short else 1)
