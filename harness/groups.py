@@ -1,8 +1,8 @@
 """The parent run of each group of seeds: one curve, the mean over the seeds.
 
 Runs are recorded flat, so that MLflow's chart page draws them while they train. When all seeds of
-a group are there, the group gets a parent of kind `group` whose `train/loss` is the mean, and the
-runs that belong to it are put under it. The parent knows its members; when they change, a new one
+a group are there, the group gets a parent of kind `group` whose losses are the means, and the runs
+that belong to it are put under it. The parent knows its members; when they change, a new one
 takes its place and the old one is superseded.
 """
 
@@ -39,21 +39,22 @@ def record_group(
     name: str,
     members: Sequence[tuple[PlannedRun, StoredRun]],
     parents: Sequence[StoredRun],
-    curve_of: Callable[[str], Mapping[int, float]],
+    curve_of: Callable[[str, str], Mapping[int, float]],
     recorder: Recorder,
 ) -> None:
     """Record the parent of a group whose runs are all done, unless it is there as it should be.
 
-    ``parents`` are the records of kind `group` in the sweep; ``curve_of`` gives the losses of a
-    run id by step.
+    ``parents`` are the records of kind `group` in the sweep; ``curve_of`` gives the values of a run
+    id and a metric by step.
     """
     identity = _identity(members)
     known = [p for p in parents if p.name == name and p.superseded_by is None]
     same = [p for p in known if p.tags.get(keys.MEMBERS) == identity and p.is_done]
     parent_id = same[0].run_id if same else _begin(sweep_name, name, identity, members, recorder)
     if not same:
-        curve = mean_curve([curve_of(stored.run_id) for _, stored in members])
-        recorder.set_group_curve(parent_id, curve)
+        for metric in (keys.TRAIN_LOSS, keys.VAL_LOSS):
+            curve = mean_curve([curve_of(stored.run_id, metric) for _, stored in members])
+            recorder.set_group_curve(parent_id, curve, metric)
         recorder.end(parent_id, Outcome("finished"))
         for old in known:
             recorder.supersede(old.run_id, parent_id)

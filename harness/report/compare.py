@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Curve = Mapping[int, float]
 HIGHER_IS_BETTER = frozenset({"eval/next_token_accuracy"})
-LOSSES = frozenset({"train/loss"})
+LOSSES = frozenset({"train/loss", "val/loss"})
 _NOT_SETTINGS = ("train.log_every", "checkpoint.")  # they decide no number
 
 

@@ -8,9 +8,10 @@ trials, a new parent takes the place of the old one, and the trials' runs are pu
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from harness.search.curves import Curves
 from harness.search.parents import covers, current_parent
 from harness.search.result import STATES, SearchResult
 from harness.search.study_log import StudyLog
@@ -69,15 +70,16 @@ class SearchRecord:
         self,
         result: SearchResult,
         log: StudyLog,
-        curve: Mapping[int, float],
+        curves: Curves,
         trials: Sequence[StoredRun],
     ) -> None:
-        """Write the best trial's curve, the counts and the plots, and end the parent.
+        """Write the best trial's curves, the counts and the plots, and end the parent.
 
         ``trials`` are the records that trials were trained in, in this call or before.
         """
         self.recorder.add_points(self.run_id, BEST_VALUE, best_so_far(result))
-        self.recorder.set_group_curve(self.run_id, curve)
+        self.recorder.add_steps(self.run_id, enumerate(curves.losses, 1))
+        self.recorder.add_points(self.run_id, keys.VAL_LOSS, curves.evaluations.items())
         self.recorder.add_params(self.run_id, _best_params(result))
         from harness.search.plots import write_plots  # plotly and matplotlib take half a second
 

@@ -87,11 +87,13 @@ EXPECT_FAILED = "failed"
 EXPECT_NONE = "none"
 
 TRAIN_LOSS = "train/loss"
+VAL_LOSS = "val/loss"
 TRAIN_PERPLEXITY = "train/perplexity"
 NEXT_TOKEN_ACCURACY = "eval/next_token_accuracy"
 
-METRICS: dict[str, Literal["every step", "last step"]] = {
+METRICS: dict[str, Literal["every step", "evaluations", "last step"]] = {
     TRAIN_LOSS: "every step",
+    VAL_LOSS: "evaluations",
     TRAIN_PERPLEXITY: "last step",
     NEXT_TOKEN_ACCURACY: "last step",
 }
