@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.executors import executor_for
 from harness.groups import record_group, seed_groups
@@ -20,7 +20,7 @@ from harness.stacks import form_stacks
 from harness.tracking import keys
 from harness.tracking.environment import environment_tags
 from harness.tracking.experiments import ensure_mlflow_experiment, set_view
-from harness.tracking.read import StoredRun, find_runs, get_run, history
+from harness.tracking.read import StoredRun, all_histories, find_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store, refresh_statistics
@@ -140,6 +140,9 @@ class Call:
             self._curves[key] = history(self.store, run_id, metric)
         return self._curves[key]
 
+    def _curves_of(self, record: StoredRun) -> Mapping[str, Curve]:
+        return all_histories(self.store, record)
+
     # after training
 
     def _record_groups(self) -> None:
@@ -156,7 +159,9 @@ class Call:
                 if record is not None and record.state == "finished"
             ]
             if name in touched and len(finished) == len(records) > 1:
-                record_group(self.sweep.name, name, finished, parents, self._curve, self.recorder)
+                record_group(
+                    self.sweep.name, name, finished, parents, self._curves_of, self.recorder
+                )
 
     def _check_claims(self) -> dict[str, tuple[ClaimResult, ...]]:
         experiments = {experiment.name: experiment for experiment in self.sweep.experiments}

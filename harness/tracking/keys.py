@@ -93,6 +93,10 @@ METRICS: dict[str, Literal["every step", "last step"]] = {
     NEXT_TOKEN_ACCURACY: "last step",
 }
 
+# Behind a metric's name, in the parent of a group: the ends of the mean's interval.
+LOW = ".low"
+HIGH = ".high"
+
 CHECKPOINTS_DIR = "checkpoints"
 # The tag of a run's input that MLflow's page shows beside the dataset.
 CONTEXT, TRAINING = "mlflow.data.context", "training"
