@@ -19,11 +19,12 @@ from harness.spec.sweep_file import DeclaredRun, Sweep
 from harness.stacks import form_stacks
 from harness.tracking import keys
 from harness.tracking.environment import environment_tags
-from harness.tracking.experiments import ensure_mlflow_experiment, set_view
+from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.read import StoredRun, all_histories, find_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store, refresh_statistics
+from harness.tracking.view import set_view
 
 
 class Call:
@@ -102,7 +103,13 @@ class Call:
         claims = self._check_claims()
         results = tuple(self._result(run, claims.get(run.name, ())) for run in self.planned)
         self._tag_claims(results)
-        set_view(self.store, self.experiment_id, self._differing())
+        set_view(
+            self.store,
+            self.experiment_id,
+            self._differing(),
+            has_groups=any(run.seed_index is not None for run in self.sweep.runs),
+            has_searches=bool(self.sweep.searches),
+        )
         refresh_statistics(self.store)
         return SweepResult(results, self._searches, self.store.uri, self.experiment_id)
 

@@ -21,7 +21,6 @@ from harness.tracking.read import StoredRun
 from harness.tracking.record import Outcome, RunToRecord
 from harness.tracking.recorder import Recorder
 
-BEST_VALUE = "search/best_value"  # by trial: the best so far
 PLOTS = "plots"
 BEST_TRIAL = "best.trial"  # a param, written at the end
 
@@ -75,7 +74,7 @@ class SearchRecord:
 
         ``trials`` are the records that trials were trained in, in this call or before.
         """
-        self.recorder.add_points(self.run_id, BEST_VALUE, best_so_far(result))
+        self.recorder.add_points(self.run_id, keys.BEST_VALUE, best_so_far(result))
         self.recorder.set_group_curve(self.run_id, curve)
         self.recorder.add_params(self.run_id, _best_params(result))
         from harness.search.plots import write_plots  # plotly and matplotlib take half a second

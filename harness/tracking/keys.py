@@ -87,6 +87,9 @@ TRAIN_LOSS = "train/loss"
 TRAIN_PERPLEXITY = "train/perplexity"
 NEXT_TOKEN_ACCURACY = "eval/next_token_accuracy"
 
+# By trial, in the parent of a search: the best value so far.
+BEST_VALUE = "search/best_value"
+
 METRICS: dict[str, Literal["every step", "last step"]] = {
     TRAIN_LOSS: "every step",
     TRAIN_PERPLEXITY: "last step",
