@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.executors import executor_for
 from harness.groups import record_group, seed_groups
 from harness.jobs import default_jobs
+from harness.models import best_runs, checkpoint_models
 from harness.observer import Observer, RunOutcome
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
 from harness.report.claims import ClaimResult, Curve, check_claims
@@ -20,6 +21,7 @@ from harness.stacks import form_stacks
 from harness.tracking import keys
 from harness.tracking.environment import environment_tags
 from harness.tracking.experiments import ensure_mlflow_experiment
+from harness.tracking.models import log_models
 from harness.tracking.read import StoredRun, all_histories, find_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.recorder import Recorder
@@ -36,7 +38,8 @@ class Call:
         if killed:
             count = f"{len(killed)} run{'s' if len(killed) > 1 else ''}"
             observer.on_note(f"{count} left RUNNING by a dead process: now killed, to be run again")
-        self.experiment_id = ensure_mlflow_experiment(store, sweep.name, sweep.description)
+        description = sweep.description or _contents(sweep)
+        self.experiment_id = ensure_mlflow_experiment(store, sweep.name, description)
         self.recorder = Recorder(store, self.experiment_id, environment_tags())
         self.stored = find_runs(store)
         self.planned: list[PlannedRun] = []
@@ -100,6 +103,7 @@ class Call:
         for run in self.planned:
             self._share(run)
         self._record_groups()
+        self._log_models()
         claims = self._check_claims()
         results = tuple(self._result(run, claims.get(run.name, ())) for run in self.planned)
         self._tag_claims(results)
@@ -170,6 +174,19 @@ class Call:
                     self.sweep.name, name, finished, parents, self._curves_of, self.recorder
                 )
 
+    def _log_models(self) -> None:
+        """The best checkpoints of what this call has selected, as MLflow's logged models."""
+        families: dict[str, list[StoredRun]] = {}
+        for run in self.planned:
+            record = self._record(run)
+            if record is not None and record.sweep == self.sweep.name:
+                families.setdefault(run.declared.experiment, []).append(record)
+        best = [result.best.run_id for result in self._searches if result.best is not None]
+        trials = [[get_run(self.store, run_id)] for run_id in best if run_id is not None]
+        runs = best_runs([*families.values(), *trials])
+        models = [model for run in runs for model in checkpoint_models(self.store, run)]
+        log_models(self.store, self.experiment_id, models)
+
     def _check_claims(self) -> dict[str, tuple[ClaimResult, ...]]:
         experiments = {experiment.name: experiment for experiment in self.sweep.experiments}
         every = {run.name: run for run in (*self.planned, *self.others)}
@@ -219,3 +236,11 @@ class Call:
         """The settings whose values tell the sweep's runs apart, swept ones first."""
         swept = (path for run in self.sweep.runs for path, _ in run.point)
         return telling_settings([run.config.flat() for run in self.sweep.runs], first=swept)
+
+
+def _contents(sweep: Sweep) -> str:
+    """What is in a sweep that has no description of its own."""
+    experiments = ", ".join(experiment.name for experiment in sweep.experiments)
+    searches = ", ".join(search.name for search in sweep.searches)
+    named = {"Experiments": experiments, "Searches": searches}
+    return " ".join(f"{kind}: {names}." for kind, names in named.items() if names)

@@ -49,6 +49,9 @@ HOST = "harness.host"
 CPU = "harness.cpu"
 PLATFORM = "harness.platform"
 
+# A tag of a logged model: which checkpoint it is.
+MODEL = "harness.model"
+
 # A tag of MLflow's "Default" experiment: the folder that artifact paths were written for.
 HOME = "harness.home"
 
