@@ -115,7 +115,8 @@ def _in_words(num_members: int, differing: Sequence[str], found: Mapping[str, Ba
         step = max(band.mean)
         line = f"`{metric}` at step {step}: mean {cell(band.mean[step])}"
         if step in band.low and step in band.high:
-            line += f", {CONFIDENCE:.0%} interval {cell(band.low[step])} to {cell(band.high[step])}"
+            low, high = cell(band.low[step]), cell(band.high[step])
+            line += f", {100 * CONFIDENCE:g} % interval {low} to {high}"
         lines.append(f"{line}.")
     return " ".join(lines)
 

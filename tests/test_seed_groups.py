@@ -142,7 +142,7 @@ def test_a_parent_says_in_words_what_it_is_and_came_to(project):
     assert parent.tags["mlflow.note.content"] == (
         "Section *9*\n\n"
         "3 runs that differ in `seed.model` and `seed.data` alone. "
-        f"`train/loss` at step 6: mean {mean}, 95% interval {low} to {high}."
+        f"`train/loss` at step 6: mean {mean}, 95 % interval {low} to {high}."
     )
 
 
