@@ -144,12 +144,21 @@ def _held(
     """Hold the store, and the sweep where the store is shared; its MLflow experiment, the lease."""
     tell = observer.on_note
     with hold(store.state_dir, store.uri, wait=wait, tell=tell) as lease, installed():
-        experiment_id = ensure_mlflow_experiment(store, sweep.name, sweep.description)
+        description = sweep.description or _contents(sweep)
+        experiment_id = ensure_mlflow_experiment(store, sweep.name, description)
         if store.is_local:
             yield experiment_id, lease
             return
         with hold_sweep(store, experiment_id, sweep.name, wait=wait, tell=tell) as shared:
             yield experiment_id, shared
+
+
+def _contents(sweep: Sweep) -> str:
+    """What is in a sweep that has no description of its own."""
+    experiments = ", ".join(experiment.name for experiment in sweep.experiments)
+    searches = ", ".join(search.name for search in sweep.searches)
+    named = {"Experiments": experiments, "Searches": searches}
+    return " ".join(f"{kind}: {names}." for kind, names in named.items() if names)
 
 
 def _globs(only: str | Sequence[str]) -> Sequence[str]:

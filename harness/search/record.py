@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.search.curves import Curves
 from harness.search.parents import covers, current_parent
-from harness.search.result import STATES, SearchResult
+from harness.search.result import STATES, SearchResult, best_text
 from harness.search.study_log import StudyLog
 from harness.spec.names import compact
 from harness.spec.sweep_file import Search
@@ -22,7 +22,6 @@ from harness.tracking.read import StoredRun
 from harness.tracking.record import Outcome, RunToRecord
 from harness.tracking.recorder import Recorder
 
-BEST_VALUE = "search/best_value"  # by trial: the best so far
 PLOTS = "plots"
 BEST_TRIAL = "best.trial"  # a param, written at the end
 
@@ -77,7 +76,7 @@ class SearchRecord:
 
         ``trials`` are the records that trials were trained in, in this call or before.
         """
-        self.recorder.add_points(self.run_id, BEST_VALUE, best_so_far(result))
+        self.recorder.add_points(self.run_id, keys.BEST_VALUE, best_so_far(result))
         self.recorder.add_steps(self.run_id, enumerate(curves.losses, 1))
         self.recorder.add_points(self.run_id, keys.VAL_LOSS, curves.evaluations.items())
         self.recorder.add_params(self.run_id, _best_params(result))
@@ -89,7 +88,9 @@ class SearchRecord:
                 self.recorder.add_folder(self.run_id, Path(folder), PLOTS)
         counts = {f"trials.{state}": str(result.states.get(state, 0)) for state in STATES}
         self.recorder.add_params(self.run_id, counts)
-        tags = {keys.NUM_TRIALS: str(len(result.trials))}
+        words = _in_words(self.search, result)
+        note = "\n\n".join(filter(None, (self.search.description, words)))
+        tags = {keys.NUM_TRIALS: str(len(result.trials)), keys.NOTE: note}
         if result.best is not None and result.best.run_id is not None:
             tags[keys.BEST_RUN] = result.best.run_id
         self.recorder.end(self.run_id, Outcome("finished", tags=tags))
@@ -132,6 +133,19 @@ class SearchRecord:
             tags={keys.STUDY: self.study},
             description=search.description,
         )
+
+
+def _in_words(search: Search, result: SearchResult) -> str:
+    """What the search is and came to, as Markdown: MLflow shows it above the record."""
+    config = search.config
+    aims = [f"{way} `{m}`" for way, m in zip(config.direction, config.metric, strict=True)]
+    varied = ", ".join(f"`{path}`" for path in config.space.paths)
+    ended = ", ".join(f"{count} {state}" for state, count in result.states.items())
+    best = best_text(result)
+    return (
+        f"Search by {config.sampler.name} over {varied}, to {' and '.join(aims)}: "
+        f"{len(result.trials)} trials ({ended})." + (f" Best: {best}." if best else "")
+    )
 
 
 def best_so_far(result: SearchResult) -> list[tuple[int, float]]:

@@ -160,12 +160,6 @@ class Recorder:
         """Copy the files of a folder to the run's artifacts, under `name`."""
         artifacts.add_folder(self._store, run_id, self._artifact_uri(run_id), folder, name)
 
-    def set_group_curve(
-        self, run_id: str, means: Mapping[int, float], metric: str = keys.TRAIN_LOSS
-    ) -> None:
-        """Give a parent a curve of its own (step to value), in ascending steps."""
-        self.add_points(run_id, metric, sorted(means.items()))
-
     def flush(self, run_id: str) -> None:
         """Write everything that waits for this run."""
         self._write(run_id, {})

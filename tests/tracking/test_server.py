@@ -10,7 +10,7 @@ import pytest
 from harness.errors import StoreError, StoreInUse
 from harness.tracking import lease, server
 from harness.tracking.environment import environment_tags
-from harness.tracking.experiments import ensure_mlflow_experiment, set_view
+from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.lease import Times
 from harness.tracking.read import checkpoints, find_runs, history, local_checkpoint
 from harness.tracking.reconcile import mark_dead_runs
@@ -18,6 +18,7 @@ from harness.tracking.record import DatasetInput, Outcome
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import open_store
 from harness.tracking.sweep_lease import hold_sweep
+from harness.tracking.view import set_view
 
 ANOTHER_HOST = """
 import sys, time
