@@ -327,8 +327,8 @@ def test_killed_at_random_moments_and_run_again_the_trials_are_the_same(
 ):
     entry = search(
         n_trials=12,
-        train={"steps": 400, "engine": "plain"},
-        pruner={"name": "successive_halving", "min_resource": 40, "reduction_factor": 2},
+        train={"steps": 600, "engine": "plain"},
+        pruner={"name": "successive_halving", "min_resource": 50, "reduction_factor": 2},
         sampler={"name": "tpe", "n_startup_trials": 3},
     )
     whole = table(run(write(project / "s.yaml", s=entry)))
