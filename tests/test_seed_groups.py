@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sweep_files import write_sweep
 
-from harness.comparison import compare
+from harness.comparison.compare import compare
 from harness.groups import mean_curve
 from harness.results import SweepResult
 from harness.spec.load import load_sweep
