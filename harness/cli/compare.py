@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from harness.comparison.compare import Comparison
+    from harness.report.statistics import Method
     from harness.report.versus import Versus
 
 OutputPath = Path | None
@@ -84,7 +85,7 @@ def compare(
         _check_flags(versus, target, between, sensitivity=sensitivity)
         from harness.comparison.compare import comparison
 
-        method = "bootstrap" if bootstrap else "t"
+        method: Method = "bootstrap" if bootstrap else "t"
         made = comparison(
             file, tracking_uri=tracking_uri, metric=metric, at=at or (), method=method
         )

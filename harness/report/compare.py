@@ -61,7 +61,7 @@ def table(
 
 def warnings_of(rows: Sequence[Row], metric: str = "train/loss") -> list[str]:
     """What a reader should know before believing the intervals."""
-    few = [row.name for row in rows if len(row.runs) > 1 and len(row.finals(metric)) < FEW]
+    few = [row.name for row in rows if len(row.runs) > 1 and 0 < len(row.finals(metric)) < FEW]
     if not few:
         return []
     named = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")

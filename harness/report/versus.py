@@ -148,7 +148,8 @@ def _sentence(found: Versus) -> str:
             f"Not enough seeds to tell: {better} ends better than {worse} by {size} of "
             f"{found.metric} with one seed, which says nothing of other seeds{_diverged(found)}."
         )
-    low, high = sorted((abs(difference.low), abs(difference.high)))
+    ends = (difference.low, difference.high)
+    low, high = ends if difference.mean > 0 else (-ends[1], -ends[0])  # of what is gained
     if difference.is_clear:
         caution = f"; {difference.n} seeds are few for that" if difference.n < FEW else ""
         return (
@@ -158,7 +159,7 @@ def _sentence(found: Versus) -> str:
         )
     return (
         f"Not enough seeds to tell: {better} ends better than {worse} by {size} of {found.metric}, "
-        f"but the 95 % interval reaches from {shown(difference.low)} to {shown(difference.high)} "
+        f"but the 95 % interval reaches from {shown(low)} to {shown(high)} "
         f"({seeds}){_more(difference)}{_diverged(found)}."
     )
 
