@@ -54,7 +54,8 @@ CHANGED = {
     "WHEN 'seed.data' THEN i % 5 ELSE value END",
     ("tags", "run_uuid"): "id",
     ("tags", "value"): "CASE key WHEN 'mlflow.runName' THEN 'adamw/lr=' || (i / 5) || ',seed=' || "
-    "(i % 5) WHEN 'harness.fingerprint' THEN 'v1-' || id WHEN 'harness.group' THEN 'g1-' || (i / 5) "
+    "(i % 5) WHEN 'harness.fingerprint' THEN 'v1-' || id "
+    "WHEN 'harness.group' THEN 'g1-' || (i / 5) "
     "ELSE value END",
 }
 

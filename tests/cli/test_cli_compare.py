@@ -1,4 +1,4 @@
-"""`harness compare` on the finished chapter: one side against another, learning rates, intervals."""
+"""`harness compare` on the finished chapter: sides, learning rates, intervals, mistakes."""
 
 from __future__ import annotations
 
