@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 from sweep_files import write_sweep
 
-from harness.comparison import compare
+from harness.comparison.compare import compare
 from harness.groups import bands
 from harness.results import SweepResult
 from harness.spec.load import load_sweep

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.report.compare import CurveBand
+from harness.report.bands import CurveBand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
