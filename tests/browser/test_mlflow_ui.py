@@ -72,7 +72,7 @@ def test_groups_searches_and_runs_are_one_row_each_and_groups_drawn_with_their_i
         page.screenshot(path=screenshots / "group.png")
         page.goto(f"{experiment}/models")
         page.get_by_role("link", name="single best and final", exact=True).click()
-        page.get_by_role("tab", name="Artifacts").click()
+        page.get_by_role("link", name="Artifacts", exact=True).click()
         page.get_by_text("where.json").first.click()
         expect(page.get_by_text("checkpoints/step_000006").first).to_be_visible()
         page.screenshot(path=screenshots / "model.png")
