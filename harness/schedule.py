@@ -132,6 +132,8 @@ class Schedule:
     def hear(self, planned: PlannedRun, steps: Steps) -> None:
         """A run's steps, once they are with the recorder."""
         self.observer.on_losses(planned, steps.losses)
+        if steps.evaluations:
+            self.observer.on_evaluations(planned, steps.evaluations)
 
     def resumed(self, planned: PlannedRun, steps: Steps) -> None:
         """A run goes on after steps that were stored before; step 1 comes first."""

@@ -13,6 +13,7 @@ import pytest
 import torch
 from sweep_files import corpus_of, tiny_config, write_sweep
 
+from harness.cli.progress import Lines
 from harness.comparison import compare
 from harness.gpt.checkpoint import load_checkpoint
 from harness.interrupts import Interrupted
@@ -275,6 +276,16 @@ def test_a_finished_run_without_values_does_not_stand_for_one_with_them(project)
     assert list(values(run.run_id)) == [2, 4, 6, 8, 10, 12]
     (again,) = run_sweep(sweep()).runs
     assert (again.planned.reason, again.run_id) == ("finished", run.run_id)
+
+
+def test_a_pipe_hears_each_value_and_a_search_none(project, capsys):
+    (run,) = run_sweep(sweep(), observer=Lines()).runs
+    told = [line for line in capsys.readouterr().out.splitlines() if "val/loss" in line]
+    expected = values(run.run_id).items()
+    assert told == [f"a  step {step:>3}: val/loss = {value:.4f}" for step, value in expected]
+    trial = dataclasses.replace(run.planned.declared, trial=0)
+    Lines().on_evaluations(dataclasses.replace(run.planned, declared=trial), [(1, 2.0)])
+    assert capsys.readouterr().out == ""
 
 
 def test_the_parent_of_a_group_of_seeds_has_the_mean(project):
