@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.errors import reporting
 from harness.cli.files import check_folder, write_text
 from harness.cli.options import File, TrackingUri
+from harness.errors import escape
+
+if TYPE_CHECKING:
+    from harness.comparison.report import Gathered
 
 
 def report(
@@ -40,6 +44,7 @@ def report(
     with reporting():
         check_folder("--html", html)
         from harness.comparison.report import gather
+        from harness.tracking.experiments import slug
 
         gathered = gather(file, tracking_uri=tracking_uri, metric=metric)
         if markdown:
@@ -47,10 +52,16 @@ def report(
 
             print(markdown_of(gathered.report), end="")
         if html is not None or not markdown:
-            from harness.report.page.document import page
-            from harness.tracking.experiments import slug
-
             path = html or Path(f"{slug(gathered.report.sweep)}-report.html")
-            text = page(gathered.report)
-            write_text(path, text)
-            print(path)
+            _write(gathered, path, log=log)
+
+
+def _write(gathered: Gathered, path: Path, *, log: bool) -> None:
+    from harness.comparison.report import log_files
+    from harness.report.page.document import page
+
+    text = page(gathered.report)
+    write_text(path, text)
+    print(escape(str(path)))
+    if log:
+        log_files(gathered, text)

@@ -1,9 +1,10 @@
-"""A sweep file and its store to what a report tells: `harness report FILE`. Nothing is written."""
+"""A sweep file and its store to what a report tells: `harness report FILE`."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from harness.comparison.compare import comparison
 from harness.comparison.selected import Selected, select
 from harness.report.contests import contests
 from harness.report.page.content import Environment, Report
+from harness.report.page.markdown import markdown_of
+from harness.report.page.plots import Styles
+from harness.report.plots import curves_figure, write_png
 from harness.report.rows import ComparedRun
 from harness.report.sensitivity import lr_curves
 from harness.report.varied import varied
@@ -19,6 +23,7 @@ from harness.spec.load import load_sweep
 from harness.sweep import SweepPlan
 from harness.tracking import keys
 from harness.tracking.mlflow_api import redacted
+from harness.tracking.report_run import log_report
 from harness.tracking.server import server_url
 from harness.tracking.store import Store
 
@@ -86,6 +91,21 @@ def gather(
     )
     own = next((r for r in runs if r.record.sweep == sweep.name), runs[0])
     return Gathered(report, store, own.record.mlflow_experiment_id)
+
+
+def log_files(gathered: Gathered, page: str) -> str:
+    """Keep the page in the sweep's MLflow experiment, with its Markdown and the best curves as a
+    picture; the id of the run that holds them. Raises StoreError when that cannot be written."""
+    report = gathered.report
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "report.html").write_text(page, encoding="utf-8")
+        (folder / "report.md").write_text(markdown_of(report), encoding="utf-8")
+        bands = report.best_bands()
+        colours = Styles(report.experiments)
+        drawn = [colours.colour(report.experiment_of[band.name]) for band in bands]
+        write_png(curves_figure(bands, report.metric, drawn), folder / "curves.png")
+        return log_report(gathered.store, gathered.experiment_id, report.sweep, folder)
 
 
 def _runs(selected: Selected) -> list[ComparedRun]:

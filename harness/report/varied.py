@@ -47,9 +47,7 @@ def varied(rows: Sequence[Row], path: str, metric: str) -> list[VariedCurve]:
     shared = [{k: v for k, v in row.settings.items() if k != path} for row, _ in curves]
     telling = telling_settings(shared)
     return [
-        VariedCurve(
-            row.experiment, {key: own[key] for key in telling if own.get(key)}, points
-        )
+        VariedCurve(row.experiment, {key: own[key] for key in telling if own.get(key)}, points)
         for (row, points), own in zip(curves, shared, strict=True)
     ]
 

@@ -74,6 +74,11 @@ class Report:
         verdicts = [claim.holds for claim in self.claims]
         return verdicts.count(True), verdicts.count(False), verdicts.count(None)
 
+    def best_bands(self) -> list[CurveBand]:
+        """The curves of the rows that the verdicts are about."""
+        best = {c.row.name for contest in self.contests for c in contest.contenders}
+        return [band for band in self.bands if band.name in best]
+
     def run_link(self, run: ComparedRun) -> str:
         """The run's page in MLflow."""
         record = run.record

@@ -61,7 +61,7 @@ def _header(report: Report, drawn: dict[str, Plot]) -> str:
     about = f"<p>{text(report.description)}</p>" if report.description else ""
     return (
         '<a class="skip" href="#summary">Skip to the verdict</a>\n'
-        f'<header><div><h1>{text(report.sweep)}</h1>{about}</div>'
+        f"<header><div><h1>{text(report.sweep)}</h1>{about}</div>"
         '<button type="button" id="theme" hidden>Dark</button></header>\n'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n'
     )

@@ -88,6 +88,10 @@
   };
   const draw = async (box, spec) => {
     const narrow = box.clientWidth < 600;
+    const named = spec.data.filter((trace) => trace.showlegend !== false).length;
+    if (narrow && spec.layout.showlegend !== false) {
+      box.style.height = `${box.clientHeight + 14 * named}px`; // the legend stands below
+    }
     const layout = {
       ...spec.layout, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       margin: { t: 12, r: 8, l: narrow ? 52 : 70, b: 44 }, hovermode: "closest",
@@ -107,8 +111,12 @@
       const log = toggle.getAttribute("aria-pressed") !== "true";
       const name = `${toggle.dataset.axis}axis`;
       toggle.setAttribute("aria-pressed", String(log));
+      const { dtick, range } = spec.layout[name];
+      const view = range
+        ? { [`${name}.range`]: log ? range : range.map((end) => 10 ** end) }
+        : { [`${name}.autorange`]: true };
       Plotly.relayout(box, { [`${name}.type`]: log ? "log" : "linear",
-        [`${name}.dtick`]: (log && spec.layout[name].dtick) || null, [`${name}.autorange`]: true });
+        [`${name}.dtick`]: (log && dtick) || null, ...view });
     }));
   };
   const unpacked = async (packed) => {

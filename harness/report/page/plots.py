@@ -24,6 +24,10 @@ MAX_POINTS = 30_000
 """Over all curves of a plot; more make it slow and the page large."""
 POINTS = (40, 500)
 """Of one curve: the fewest and the most."""
+FEW_BANDS = 4
+"""More lie over each other, and are drawn fainter."""
+RISE = 10
+"""Times the highest first loss that a curve is drawn to: one that diverges goes to 1e30."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -64,18 +68,16 @@ def plots(report: Report) -> list[Plot]:
         _all_curves(report, styles),
         _lr_plot(report, styles),
         _batch_plot(report, styles),
-        *(_reaching_plot(c, report, styles, i) for i, c in enumerate(report.contests)),
+        *(_reaching_plot(c, styles, i) for i, c in enumerate(report.contests)),
     ]
     return [plot for plot in found if plot is not None and plot.traces]
 
 
 def _best_curves(report: Report, styles: Styles) -> Plot | None:
     """Of the first screen: the rows that the verdicts are about."""
-    best = {c.row.name for contest in report.contests for c in contest.contenders}
-    bands = [band for band in report.bands if band.name in best]
     reading = "The best setting of each experiment: the mean over its seeds, between the lowest "
     reading += "and the highest."
-    return _curves("best-curves", "The best of each", reading, bands, report, styles)
+    return _curves("best-curves", "The best of each", reading, report.best_bands(), report, styles)
 
 
 def _all_curves(report: Report, styles: Styles) -> Plot | None:
@@ -97,31 +99,38 @@ def _curves(
     limit = min(max(MAX_POINTS // max(len(bands), 1), POINTS[0]), POINTS[1])
     traces: list[dict[str, Any]] = []
     variants: dict[str, int] = {}
-    is_thinned = False
+    is_thinned, few = False, len(bands) <= FEW_BANDS
     for band in bands:
         experiment = report.experiment_of.get(band.name, "")
         variant = variants[experiment] = variants.get(experiment, -1) + 1
         steps = thinned_steps(band.mean, limit)
         is_thinned |= len(steps) < len(band.mean)
-        traces += _band(band, steps, styles.line(experiment, variant))
+        traces += _band(band, steps, styles.line(experiment, variant), 0.18 if few else 0.07)
     if len(bands) > MAX_LEGEND:
         reading += f" {len(bands)} curves are too many for a legend: point at one to see its name."
     if is_thinned:
         reading += f" At most {limit} steps of each are drawn, the extremes among them."
-    positive = all(v > 0 for band in bands for v in band.low.values())
     lows = [v for band in bands for v in band.low.values()]
     highs = [v for band in bands for v in band.high.values()]
+    top = RISE * max((next(iter(band.high.values())) for band in bands), default=1)
+    yaxis: dict[str, Any] = {"title": {"text": plotly_text(report.metric)}}
+    if lows and min(lows) > 0:
+        yaxis |= _log_axis([*lows, *(min(high, top) for high in highs)])
+        if max(highs) > top:
+            yaxis["range"] = [math.log10(min(lows) / 1.5), math.log10(top)]
+            reading += f" What rises above {top:.3g} is cut off; a double click shows it."
     last = max((max(band.mean) for band in bands), default=1)
     layout = {
         "xaxis": {"title": {"text": "step"}, **_log_axis([1, last])},
-        "yaxis": {"title": {"text": plotly_text(report.metric)}}
-        | (_log_axis([*lows, *highs]) if positive else {}),
+        "yaxis": yaxis,
         "showlegend": 0 < len(bands) <= MAX_LEGEND,
     }
     return Plot(name, heading, reading, traces, layout)
 
 
-def _band(band: CurveBand, steps: Sequence[int], line: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _band(
+    band: CurveBand, steps: Sequence[int], line: Mapping[str, Any], opacity: float
+) -> list[dict[str, Any]]:
     """The line, and behind it what lies between the lowest and the highest run."""
     name = plotly_text(band.name)
     common = {"legendgroup": name, "x": list(steps), "type": "scatter"}
@@ -136,11 +145,11 @@ def _band(band: CurveBand, steps: Sequence[int], line: Mapping[str, Any]) -> lis
     }
     if band.low == band.high:
         return [mean]
-    edge = {**common, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    edge: dict[str, Any] = {**common, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     edge |= {"showlegend": False, "name": name}
     low = {**edge, "y": [_digits(band.low[step]) for step in steps]}
     high = {**edge, "y": [_digits(band.high[step]) for step in steps]}
-    return [low, high | {"fill": "tonexty", "fillcolor": _faint(line["color"])}, mean]
+    return [low, high | {"fill": "tonexty", "fillcolor": _faint(line["color"], opacity)}, mean]
 
 
 def _lr_plot(report: Report, styles: Styles) -> Plot | None:
@@ -193,9 +202,7 @@ def _variant(curves: Sequence[Any], i: int) -> int:
     return sum(1 for curve in curves[:i] if curve.name == curves[i].name)
 
 
-def _reaching_plot(
-    contest: Contest, report: Report, styles: Styles, number: int
-) -> Plot | None:
+def _reaching_plot(contest: Contest, styles: Styles, number: int) -> Plot | None:
     if math.isnan(contest.target):
         return None
     traces = []
@@ -218,9 +225,10 @@ def _reaching_plot(
         f"Each point is a run at the step where its loss first comes to {contest.target:.4g}, "
         "which is what the last of them ends with; a run that never does has none."
     )
+    last = len(contest.contenders)
     layout = {
         "xaxis": {"title": {"text": "step"}, "rangemode": "tozero"},
-        "yaxis": {"type": "category", "automargin": True, "autorange": "reversed"},
+        "yaxis": {"type": "category", "automargin": True, "range": [last - 0.5, -0.5]},
         "showlegend": False,
     }
     height = 140 + 45 * len(contest.contenders)
@@ -271,9 +279,9 @@ def _label(name: str, settings: Mapping[str, str]) -> str:
     return plotly_text(f"{name} ({shown})" if shown else name)
 
 
-def _faint(colour: str) -> str:
+def _faint(colour: str, opacity: float) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"
+    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def _digits(value: float) -> float:

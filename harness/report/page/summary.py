@@ -41,15 +41,27 @@ def _card(found: Versus) -> str:
         else f"<span>Too close to call:</span> {text(better.row.name)} <span>and</span> "
         f"{text(worse.row.name)}"
     )
-    by = (
-        f"{number(abs(difference.mean), 'gain', shown(abs(difference.mean)))} of "
-        f"{text(found.metric)}: {_final(better)} against {_final(worse)}"
-    )
+    gain = number(abs(difference.mean), "gain", shown(abs(difference.mean)))
+    by = f"{gain} of {text(found.metric)}{_interval(found)}: "
+    by += f"{_final(better)} against {_final(worse)}"
     return (
         f'<article class="card {"clear" if certain else "close"}" {pair}><h3>{head}</h3>'
         f"<dl><dt>By how much</dt><dd>{by}</dd>"
-        f"<dt>How sure</dt><dd>{text(how_sure(found))}{_tests(found)}</dd></dl>"
-        f'<p class="sentence">{text(found.sentence)}{_chosen(found)}</p></article>\n'
+        f"<dt>How sure</dt><dd>{text(how_sure(found))}</dd></dl>"
+        f'<p class="sentence">{text(found.sentence)}{_chosen(found)}</p>{_tests(found)}</article>\n'
+    )
+
+
+def _interval(found: Versus) -> str:
+    """Of what is gained; nothing for one seed."""
+    difference = found.difference
+    if difference is None or difference.n < 2:
+        return ""
+    ends = (difference.low, difference.high)
+    low, high = ends if difference.mean > 0 else (-ends[1], -ends[0])
+    return (
+        f" (95 % interval {number(low, 'gain_low', shown(low))} to "
+        f"{number(high, 'gain_high', shown(high))})"
     )
 
 
@@ -77,7 +89,7 @@ def _tests(found: Versus) -> str:
         effect = number(difference.effect, "effect", shown(difference.effect))
         parts.append(f"effect size {size} = {effect}")
     names = f"{text(found.a.row.name)} less {text(found.b.row.name)}"
-    return f"<small>{names}: {'; '.join(parts)}</small>"
+    return f"<details><summary>Tests</summary><p>{names}: {'; '.join(parts)}.</p></details>"
 
 
 def _chosen(found: Versus) -> str:
