@@ -51,8 +51,8 @@ def contests(rows: Sequence[Row], curve_of: CurveOf, metric: str) -> list[Contes
     for row in rows:
         if row.finals(metric):
             by_data.setdefault(_data(row), []).append(row)
-    sides = [_sides(members) for members in by_data.values()]
-    return [_contest(found, curve_of, metric) for found in sides if len(found) > 1]
+    found = [_contest(_sides(members), curve_of, metric) for members in by_data.values()]
+    return [contest for contest in found if len(contest.contenders) > 1]
 
 
 def _data(row: Row) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def _sides(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _contest(sides: dict[str, list[Row]], curve_of: CurveOf, metric: str) -> Contest:
-    best = {name: best_row(rows, metric) for name, rows in sides.items()}
+    best = _distinct({name: best_row(rows, metric) for name, rows in sides.items()})
     left, ranked = dict(best), []
     while left:
         winner = best_row(list(left.values()), metric)
@@ -94,3 +94,14 @@ def _contest(sides: dict[str, list[Row]], curve_of: CurveOf, metric: str) -> Con
         for name in ranked[1 : MAX_VERDICTS + 1]
     ]
     return Contest(tuple(contenders), tuple(verdicts), target)
+
+
+def _distinct(best: dict[str, Row]) -> dict[str, Row]:
+    """Without those whose runs all belong to another, under another name: the first one stays."""
+    ids = {name: {run.record.run_id for run in row.runs} for name, row in best.items()}
+    kept: dict[str, Row] = {}
+    for name, row in best.items():
+        larger = any(ids[name] < ids[other] for other in best)
+        if not larger and all(ids[name] != ids[other] for other in kept):
+            kept[name] = row
+    return kept

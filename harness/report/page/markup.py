@@ -53,6 +53,12 @@ def text_cell(words: str) -> Cell:
     return Cell(text(words))
 
 
+def name_cell(words: str, address: str = "") -> Cell:
+    """A run's or a row's name, which a narrow screen may break after / and , alone."""
+    inner = text(words).replace("/", "/<wbr>").replace(",", ",<wbr>")
+    return Cell(link(address, inner) if address else inner)
+
+
 def number_cell(value: float, key: str) -> Cell:
     """A number, which sorts by its whole value; what is missing stands last."""
     return Cell(number(value, key), value)

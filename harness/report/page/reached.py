@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.report.contests import Contest
-from harness.report.page.markup import Cell, number_cell, text_cell
+from harness.report.page.markup import Cell, name_cell, number_cell
 from harness.report.page.table import table
 
 
@@ -20,7 +20,7 @@ def reached_table(contest: Contest, index: int) -> str:
             (
                 contender.row.name,
                 [
-                    text_cell(contender.row.name),
+                    name_cell(contender.row.name),
                     number_cell(contest.target, "target"),
                     number_cell(reached.reached, "reached"),
                     number_cell(reached.n, "n"),

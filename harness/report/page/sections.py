@@ -8,12 +8,10 @@ from collections.abc import Iterable, Sequence
 from harness.report.compare import telling_settings
 from harness.report.formats import shown_columns
 from harness.report.page.content import CheckedClaim, Report
-from harness.report.page.markup import Cell, link, number, number_cell, text, text_cell
+from harness.report.page.markup import Cell, name_cell, number, number_cell, text, text_cell
 from harness.report.page.table import table
 from harness.report.rows import ComparedRun
 from harness.report.sensitivity import to_rows
-
-NUMBERS = ("final", "low", "high", "median", "best", "worst", "perplexity")
 
 
 def claims(report: Report) -> str:
@@ -37,7 +35,7 @@ def _claim_cells(claim: CheckedClaim) -> list[Cell]:
     else:
         observed = text_cell("" if seen is None else str(seen))
     return [
-        text_cell(claim.name),
+        name_cell(claim.name),
         text_cell(claim.text),
         Cell(f'<span class="{sign}">{words}</span>'),
         observed,
@@ -66,7 +64,7 @@ def comparison(report: Report) -> str:
 def _frame_cell(column: str, value: object) -> Cell:
     if isinstance(value, int | float):
         return number_cell(value, column)
-    return _setting_cell(str(value))
+    return name_cell(str(value)) if column == "name" else _setting_cell(str(value))
 
 
 def _setting_cell(value: str) -> Cell:
@@ -93,7 +91,7 @@ def runs(report: Report) -> str:
     settings = [run.record.params for run in report.runs]
     telling = telling_settings(settings)
     telling = [path for path in telling if path not in ("seed.model", "seed.data")]
-    columns = ["run", "state", "final", "seconds", "engine", "weights seed", "data seed", *telling]
+    columns = ["run", "state", "last", "seconds", "engine", "weights seed", "data seed", *telling]
     rows = [(run.name, _run_cells(report, run, telling)) for run in report.runs]
     common = {
         path: value
@@ -116,7 +114,7 @@ def _run_cells(report: Report, run: ComparedRun, telling: Sequence[str]) -> list
     seconds = float("nan") if end is None else (end - record.start_time) / 1000
     model, data = run.seed
     return [
-        Cell(link(report.run_link(run), text(run.name))),
+        name_cell(run.name, report.run_link(run)),
         text_cell(record.state),
         number_cell(value, "last"),
         number_cell(seconds, "seconds"),

@@ -42,7 +42,8 @@ def _card(found: Versus) -> str:
         f"{text(worse.row.name)}"
     )
     gain = number(abs(difference.mean), "gain", shown(abs(difference.mean)))
-    by = f"{gain} of {text(found.metric)}{_interval(found)}: "
+    way = "more" if found.metric in HIGHER_IS_BETTER else "less"
+    by = f"{gain} {way} {text(found.metric)}{_interval(found)}: "
     by += f"{_final(better)} against {_final(worse)}"
     return (
         f'<article class="card {"clear" if certain else "close"}" {pair}><h3>{head}</h3>'
