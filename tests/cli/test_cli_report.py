@@ -116,15 +116,14 @@ def test_a_claim_about_a_run_that_is_not_there_yet_is_undecided(project, harness
     printed = harness("report", file, "--markdown").stdout
     assert "* 1 of 3 claims hold, 0 fail, 2 undecided" in printed
     assert "* 3 runs: 1 finished, 2 missing" in printed
-    assert (
-        "| b/seed=0 | train/loss at last < 100 | undecided (b/seed=0 was not run) |  |" in printed
-    )
+    assert "undecided (b/seed=0 was not run)" in printed
 
 
 def test_claims_of_searches_are_checked_from_their_studies(project, harness):
     file = write_sweep(Path("sweep.yaml"), {"a": {}})
     search = (
-        '{"extends": "a", "space": {"optimizer.lr": {"low": 0.001, "high": 0.1}}, "n_trials": 3, '
+        '{"extends": "a", "metric": "train/loss", "n_trials": 3, '
+        '"space": {"optimizer.lr": {"low": 0.001, "high": 0.1}}, '
         '"expect": [{"best": "value", "below": 100}]}'
     )
     text = file.read_text().rstrip().removesuffix("}")
