@@ -1,9 +1,9 @@
-"""One call of `run_sweep`, with lock and lease held: what it knows, and what it does in order."""
+"""One call of `run_sweep`, with the lease held: what it knows, and what it does in order."""
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from harness.executors import executor_for
 from harness.groups import record_group, seed_groups
@@ -20,6 +20,7 @@ from harness.stacks import form_stacks
 from harness.tracking import keys
 from harness.tracking.environment import environment_tags
 from harness.tracking.experiments import set_view
+from harness.tracking.lease import Lease
 from harness.tracking.read import StoredRun, find_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.recorder import Recorder
@@ -27,10 +28,7 @@ from harness.tracking.store import Store, refresh_statistics
 
 
 class Call:
-    """One call of `run_sweep`, with the lock and the lease of ``experiment_id`` held.
-
-    ``check`` is called before anything is recorded; see `Recorder`.
-    """
+    """One call of `run_sweep`, with the lease of its store or sweep held."""
 
     def __init__(
         self,
@@ -39,7 +37,7 @@ class Call:
         experiment_id: str,
         only: Sequence[str],
         observer: Observer,
-        check: Callable[[], None],
+        lease: Lease,
     ) -> None:
         self.sweep, self.store, self.only, self.observer = sweep, store, only, observer
         self.experiment_id = experiment_id
@@ -47,7 +45,7 @@ class Call:
         if killed:
             count = f"{len(killed)} run{'s' if len(killed) > 1 else ''}"
             observer.on_note(f"{count} left RUNNING by a dead process: now killed, to be run again")
-        self.recorder = Recorder(store, experiment_id, environment_tags(), check=check)
+        self.recorder = Recorder(store, experiment_id, environment_tags(), require=lease.require)
         self.stored = find_runs(store)
         self.planned: list[PlannedRun] = []
         self.others: list[PlannedRun] = []

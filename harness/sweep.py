@@ -1,15 +1,15 @@
 """A sweep from its file to its table: load, plan, train what is missing, check every claim.
 
 `run_sweep` is what `harness run` calls, and all of it. The store's sweep lock is held while
-anything may be written, on a shared store the sweep's lease too, and what a dead process left
-running is set right first. Claims are checked from what the store holds, so they are checked for
-runs that were skipped too.
+anything may be written, and what a dead process left running is set right first. Claims are
+checked from what the store holds, so they are checked for runs that were skipped too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.call import Call
@@ -22,10 +22,11 @@ from harness.search.planned import PlannedSearch, Planner
 from harness.search.storage_check import check_storages
 from harness.spec.sweep_file import Sweep
 from harness.tracking.experiments import ensure_mlflow_experiment
-from harness.tracking.lease import leased
+from harness.tracking.lease import Lease
 from harness.tracking.lock import hold
 from harness.tracking.read import find_runs
 from harness.tracking.store import STORE_FOLDER, Store, open_store
+from harness.tracking.sweep_lease import hold_sweep
 
 FORCED_SEARCHES = (
     "--force trains the runs of experiments again and leaves searches alone: their studies go on, "
@@ -127,15 +128,28 @@ def run_sweep(
     check_storages(searches, store.state_dir)
     if force and searches:
         observer.on_note(FORCED_SEARCHES)
-    with hold(store.state_dir, store.uri, wait=wait), installed():
+    with _held(store, sweep, wait, observer) as (experiment_id, lease):
+        call = Call(sweep, store, experiment_id, only, observer, lease)
+        call.plan(force=force, experiments=experiments)
+        call.train(jobs, fail_fast=fail_fast)
+        if not (fail_fast and call.has_failed):
+            call.search()
+        return call.finish()
+
+
+@contextlib.contextmanager
+def _held(
+    store: Store, sweep: Sweep, wait: bool, observer: Observer
+) -> Iterator[tuple[str, Lease]]:
+    """Hold the store, and the sweep where the store is shared; its MLflow experiment, the lease."""
+    tell = observer.on_note
+    with hold(store.state_dir, store.uri, wait=wait, tell=tell) as lease, installed():
         experiment_id = ensure_mlflow_experiment(store, sweep.name, sweep.description)
-        with leased(store, experiment_id, wait=wait, say=observer.on_note) as check:
-            call = Call(sweep, store, experiment_id, only, observer, check)
-            call.plan(force=force, experiments=experiments)
-            call.train(jobs, fail_fast=fail_fast)
-            if not (fail_fast and call.has_failed):
-                call.search()
-            return call.finish()
+        if store.is_local:
+            yield experiment_id, lease
+            return
+        with hold_sweep(store, experiment_id, sweep.name, wait=wait, tell=tell) as shared:
+            yield experiment_id, shared
 
 
 def _globs(only: str | Sequence[str]) -> Sequence[str]:

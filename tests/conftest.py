@@ -12,13 +12,18 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sweep_files
 from filelock import FileLock
 from postgres import Postgres, started_server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow ones: one at the end would leave the other workers idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +37,18 @@ def ready_made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(shared / "ready-made.lock"):
         ensure_database(database)
     return database
+
+
+@pytest.fixture
+def another_store(ready_made_store: Path) -> Callable[[Path], str]:
+    """Makes an empty store beside that of the project; its URI."""
+
+    def make(database: Path) -> str:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ready_made_store, database)
+        return f"sqlite:///{database}"
+
+    return make
 
 
 @pytest.fixture

@@ -156,10 +156,9 @@ def test_folders_that_no_run_owns_go(project):
     assert checkpoints(open_store(), record.run_id) == ["step_000006"]
 
 
-def test_runs_of_another_database_in_the_same_folder_are_not_strangers(project, ready_made_store):
-    shutil.copyfile(ready_made_store, "mlruns/other.db")
+def test_runs_of_another_database_in_the_same_folder_are_not_strangers(project, another_store):
     sweep = load_sweep(write_sweep(Path("sweep.yaml"), {"a": {}}))
-    uri = f"sqlite:///{project}/mlruns/other.db"
+    uri = another_store(project / "mlruns" / "other.db")
     run_sweep(sweep, tracking_uri=uri)
     assert gone() == []
     (record,) = find_runs(open_store(uri))

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from sweep_files import started, write_sweep
+from sweep_files import write_sweep
 from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.tracking import server
-from harness.tracking.read import checkpoints, find_runs, history
+from harness.tracking.read import checkpoints, find_runs
 from harness.tracking.store import open_store
 
 
-@pytest.fixture(scope="module")
-def served(ready_made_store: Path, tmp_path_factory: pytest.TempPathFactory):
+@pytest.fixture
+def served(ready_made_store: Path, tmp_path: Path):
     """The address of a server with its own database, which keeps artifacts itself."""
-    folder = tmp_path_factory.mktemp("served")
+    folder = tmp_path / "served"
+    folder.mkdir()
     shutil.copyfile(ready_made_store, folder / "mlflow.db")
     store = open_store(f"sqlite:///{folder}/mlflow.db", folder)
     port = server.free_port(5001)
@@ -79,40 +78,3 @@ def test_a_sweep_runs_through_a_server_like_in_a_file(
     assert harness("generate", "a", *flags, *store_flag).stdout == "a b c a b c\n"
     compared = json.loads(harness("compare", "sweep.yaml", "--json", *store_flag).stdout)
     assert [row["name"] for row in compared["rows"]] == ["a", "seeds"]
-
-
-@pytest.mark.slow
-def test_of_two_folders_with_one_server_the_second_refuses_while_the_first_lives(
-    served, tmp_path, no_store_named, monkeypatch
-):
-    """And it goes on in the first one's run when that is killed."""
-    folders = [tmp_path / "first", tmp_path / "second"]
-    for folder in folders:
-        folder.mkdir()
-        steps = {"train": {"steps": 2000, "engine": "plain"}, "checkpoint": {"every": 500}}
-        write_sweep(folder / "sweep.yaml", {"b": steps}, name="shared")
-    monkeypatch.chdir(folders[1])
-    command = ["run", "sweep.yaml", "--tracking-uri", served]
-    store = open_store(served)
-
-    def records():
-        return [run for run in find_runs(store) if run.sweep == "shared"]
-
-    with started(*command, cwd=folders[0]) as first:
-        wait_for(lambda: [run for run in records() if checkpoints(store, run.run_id)])
-        refused = CliRunner().invoke(app, command)
-        assert refused.exit_code == 2
-        assert f"this sweep is being run by process {first.pid}, since" in refused.stderr
-    taken_over = harness(*command)
-    assert re.search(r"^b +goes on after step \d+00$", taken_over.stdout, re.MULTILINE)
-    assert "1 run left RUNNING by a dead process" in taken_over.stderr
-    (record,) = records()
-    assert record.state == "finished"
-    assert list(history(store, record.run_id)) == list(range(1, 2001))
-
-
-def wait_for(what) -> None:
-    deadline = time.monotonic() + 90
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -43,6 +43,7 @@ class SearchRecord:
         self.recorder, self.sweep_name = recorder, sweep_name
         self.search, self.study = search, study
         self._known = current_parent(stored, study)
+        self._has_ended = False
         self.run_id = ""
 
     def covers(self, num_trials: int) -> bool:
@@ -90,6 +91,7 @@ class SearchRecord:
         if result.best is not None and result.best.run_id is not None:
             tags[keys.BEST_RUN] = result.best.run_id
         self.recorder.end(self.run_id, Outcome("finished", tags=tags))
+        self._has_ended = True
         for run in trials:
             if run.tags.get(keys.PARENT_RUN_ID) != self.run_id:
                 self.recorder.set_tag(run.run_id, keys.PARENT_RUN_ID, self.run_id)
@@ -97,8 +99,12 @@ class SearchRecord:
             self.recorder.supersede(self._known.run_id, self.run_id)
 
     def give_up(self) -> None:
-        """End a parent whose search was stopped: it is gone on with by the next call."""
-        self.recorder.end(self.run_id, Outcome("killed"))
+        """End a parent whose search was stopped: it is gone on with by the next call.
+
+        One that has ended stays so: a signal that came meanwhile was held back until then.
+        """
+        if not self._has_ended:
+            self.recorder.end(self.run_id, Outcome("killed"))
 
     def _to_record(self) -> RunToRecord:
         search, config = self.search, self.search.config

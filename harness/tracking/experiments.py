@@ -80,7 +80,11 @@ def _create(store: Store, sweep_name: str, description: str) -> str:
             created = store.client.create_experiment(
                 sweep_name,
                 artifact_location=_artifact_location(store, sweep_name),
-                tags=_tags(sweep_name, description),
+                # The lease is there from the start: of two that add a tag at once, one would fail.
+                tags={
+                    **_tags(sweep_name, description),
+                    **({} if store.is_local else {keys.LEASE: ""}),
+                },
             )
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":

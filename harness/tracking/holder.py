@@ -1,8 +1,10 @@
-"""Who runs a sweep: enough to tell a dead owner from a slow one.
+"""Who holds a store or a sweep, so that a dead owner is told from a slow one.
 
-Where its process ids are those that we see, a process is known by its id and its start, for ids
-are given again. That is so within one boot of one system, and one of its spaces of process ids:
-containers have spaces of their own. Of a process elsewhere only its heartbeat says anything.
+A pid alone says little: it is given again to others, and on another host it names nothing. So a
+holder is a host, the boot of its kernel, the pid with the time it was started, and a heartbeat.
+Where its kernel is ours, the process table answers. A process of this host that was last heard
+before this boot is gone. Of everything else only the heartbeat tells, and clocks of hosts differ:
+one that looks old, or comes from the future, has to be watched.
 """
 
 from __future__ import annotations
@@ -10,124 +12,185 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import math
 import os
 import socket
 import time
-import uuid
-from collections.abc import Callable
 from pathlib import Path
-
-import psutil
+from typing import Any, NamedTuple
 
 from harness.errors import escape
 
-EXPIRES_S = 60.0
-"""A heartbeat that is older, by the clock of whoever looks, is watched or told of."""
-INTERVAL_S = 10.0
-"""Between two heartbeats."""
+MAX_TEXT = 2000  # characters; ours take some 250
+MAX_NAME = 255
+MAX_PID = 2**31 - 1
+MAX_TICKS = 2**63
+MAX_TIME_S = 1e11  # since 1970: the year 5138
+DEAD_STATES = "ZXx"  # in /proc: ended, and not yet waited for
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_PID_SPACE = Path("/proc/self/ns/pid")
+
+class Where(NamedTuple):
+    """A place where pids mean something; "" for what the system does not tell."""
+
+    host: str
+    boot: str
+    pids: str
+    """The namespace of pids: a container has one of its own."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """A process that runs a sweep, since `started` (ISO 8601, local time).
+    """A process that holds something.
 
-    ``boot`` and ``pid_space`` are empty where the system does not tell them; ``born`` and
-    ``heartbeat`` are seconds since 1970; ``token`` is this holding's alone.
+    ``born`` is in ticks since the boot, None without /proc; ``started`` (of the holding) and
+    ``heartbeat`` are seconds since 1970 by the clock of its host.
     """
 
     host: str
     boot: str
-    pid_space: str
+    pids: str
     pid: int
-    born: float
-    started: str
+    born: int | None
+    started: float
     heartbeat: float
-    token: str
-
-    @classmethod
-    def this(cls) -> Holder:
-        """This process, that begins to hold something now."""
-        return cls(
-            host=socket.gethostname(),
-            boot=_boot(),
-            pid_space=_pid_space(),
-            pid=os.getpid(),
-            born=psutil.Process().create_time(),
-            started=datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
-            heartbeat=time.time(),
-            token=uuid.uuid4().hex,
-        )
-
-    @classmethod
-    def read(cls, text: str | None) -> Holder | None:
-        """From what `to_json` wrote; None for anything else."""
-        try:
-            found = json.loads(text or "")
-            holder = cls(**{field.name: found[field.name] for field in dataclasses.fields(cls)})
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        texts = (holder.host, holder.boot, holder.pid_space, holder.started, holder.token)
-        numbers = (holder.pid, holder.born, holder.heartbeat)
-        sound = all(isinstance(text, str) for text in texts) and all(
-            type(number) in (int, float) and math.isfinite(number) for number in numbers
-        )
-        return holder if sound and type(holder.pid) is int and holder.pid > 0 else None
 
     def to_json(self) -> str:
-        """One line."""
+        """What `parse` reads."""
         return json.dumps(dataclasses.asdict(self))
 
-    def beating(self) -> Holder:
-        """The same, seen alive now."""
-        return dataclasses.replace(self, heartbeat=time.time())
+    def beaten(self, now: float) -> Holder:
+        """The same holder, heard of now."""
+        return dataclasses.replace(self, heartbeat=round(now, 3))
 
-    @property
+    def is_same(self, other: Holder | None) -> bool:
+        """Whether they are one holding, whatever their heartbeats."""
+        return other is not None and other.beaten(self.heartbeat) == self
+
     def shares_kernel(self) -> bool:
-        """Whether it runs, or ran, on the system that this process runs on, since its boot."""
-        return bool(self.boot) and self.boot == _boot()
+        """Whether it runs, or ran, on the kernel that runs now, be it in another container."""
+        here = where()
+        return self.boot == here.boot and (self.boot != "" or self.host == here.host)
 
-    @property
     def is_here(self) -> bool:
-        """Whether its process ids are those that this process sees."""
-        return self.shares_kernel and self.pid_space == _pid_space()
+        """Whether its pid is one of those that this process sees."""
+        return self.shares_kernel() and self.pids == where().pids
 
-    @property
-    def is_dead(self) -> bool:
-        """Whether it is known to be dead: it ran here and is gone. Of others nothing is known."""
-        if not self.is_here:
+    def is_alive(self, now: float, patience_s: float) -> bool | None:
+        """Whether it lives; None where only a heartbeat that is watched can tell.
+
+        A heartbeat of another kernel that is at most ``patience_s`` old is a sign of life.
+        """
+        if self.is_here():
+            return _runs(self.pid, self.born)
+        is_earlier_boot = not self.shares_kernel() and self.host == where().host
+        if is_earlier_boot and self.heartbeat < _booted_at():
             return False
-        try:
-            return abs(psutil.Process(self.pid).create_time() - self.born) > 1.0
-        except psutil.NoSuchProcess:
-            return True
+        return True if abs(now - self.heartbeat) <= patience_s else None
 
-    def silent_s(self, now: float) -> float:
-        """Seconds since its last sign of life; clocks of two machines may differ either way."""
-        return abs(now - self.heartbeat)
+    def named(self) -> str:
+        """`process 12`, or `process 12 on host-b`."""
+        elsewhere = f" on {escape(self.host)}" if self.host != where().host else ""
+        return f"process {self.pid}{elsewhere}"
 
-    def describe(self, silent_s: float) -> str:
-        """Who it is, for a message."""
-        where = "" if self.host == socket.gethostname() else f" on {escape(self.host)}"
-        text = f"process {self.pid}{where}, since {escape(self.started)}"
-        if silent_s > EXPIRES_S:
-            text += f" (no sign of life for {round(silent_s)} s: it may be stopped)"
-        return text
-
-
-def _boot() -> str:
-    return _read(_BOOT_ID.read_text)
+    def described(self, now: float, patience_s: float) -> str:
+        """Who it is, since when, and what it means where it was not heard for long."""
+        since = datetime.datetime.fromtimestamp(self.started).astimezone()
+        told = f"{self.named()}, since {since.isoformat(' ', 'seconds')}"
+        silent_s = now - self.heartbeat
+        if silent_s <= patience_s:
+            return told
+        told += f", whose heartbeat has not moved for {duration(silent_s)}: it may be stopped"
+        return f"{told} (`kill -CONT {self.pid}` lets it go on)" if self.is_here() else told
 
 
-def _pid_space() -> str:
-    return _read(lambda: str(_PID_SPACE.readlink()))
+def this_process() -> Holder:
+    """This process, from now on."""
+    now = round(time.time(), 3)
+    stat = _stat(os.getpid())
+    return Holder(*where(), os.getpid(), stat[1] if stat else None, now, now)
 
 
-def _read(what: Callable[[], str]) -> str:
+def where() -> Where:
+    """The host, the boot of its kernel, and the namespace of pids, of this process."""
     try:
-        return what().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        pids = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
-        return ""
+        boot = pids = ""
+    return Where(socket.gethostname()[:MAX_NAME], boot[:MAX_NAME], pids[:MAX_NAME])
+
+
+def parse(text: str) -> Holder | None:
+    """The holder that a text names; None for a text that is not ours."""
+    try:
+        found = json.loads(text) if len(text) <= MAX_TEXT else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not _is_valid(found):
+        return None
+    return Holder(**{field.name: found[field.name] for field in dataclasses.fields(Holder)})
+
+
+def duration(seconds: float) -> str:
+    """A length of time as a sentence says it.
+
+    >>> duration(31), duration(300), duration(9000), duration(400_000)
+    ('31 s', '5 min', '2.5 h', '4.6 days')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
+
+
+def _is_valid(found: dict[str, Any]) -> bool:
+    names = [found.get(key) for key in ("host", "boot", "pids")]
+    return (
+        all(isinstance(name, str) and len(name) <= MAX_NAME for name in names)
+        and _is_number(found.get("pid"), 1, MAX_PID, whole=True)
+        and (found.get("born") is None or _is_number(found["born"], 0, MAX_TICKS, whole=True))
+        and all(_is_number(found.get(key), 0, MAX_TIME_S) for key in ("started", "heartbeat"))
+        and "born" in found
+    )
+
+
+def _is_number(value: object, least: float, most: float, *, whole: bool = False) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return False
+    return least <= value <= most
+
+
+def _runs(pid: int, born: int | None) -> bool:
+    """Whether the process that was started then is there, and not another with its pid."""
+    stat = _stat(pid)
+    if stat is None:
+        return _exists(pid)
+    state, started = stat
+    return state not in DEAD_STATES and born in (None, started)
+
+
+def _exists(pid: int) -> bool:
+    """The system's answer without /proc, or where it hides the processes of others."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    """The state of a process, and its start in ticks since the boot; None where it is not seen."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # a program's name may hold anything
+    return fields[0], int(fields[19])
+
+
+def _booted_at() -> float:
+    """When this kernel was booted, in seconds since 1970; 0 where the system does not tell."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return 0 if clock is None else time.time() - time.clock_gettime(clock)

@@ -49,7 +49,7 @@ HOST = "harness.host"
 CPU = "harness.cpu"
 PLATFORM = "harness.platform"
 
-# A tag of a sweep's experiment on a store that hosts share: who runs the sweep.
+# A tag of a sweep's MLflow experiment on a shared store: who runs it now, as JSON.
 LEASE = "harness.lease"
 
 # A tag of MLflow's "Default" experiment: the folder that artifact paths were written for.

@@ -1,130 +1,186 @@
-"""One process a sweep on a store that hosts share: a lease in a tag of MLflow's experiment.
+"""A lease: who holds something writes itself where all can read it, and is heard every 10 s.
 
-Hosts have no lock in common, so who runs a sweep says so in the tag `harness.lease`, again and
-again while it runs. MLflow cannot compare and set in one step: a taker writes its lease, waits,
-and reads it again, and of two at once the one that wrote last has it. A holder whose heart stands
-still is watched for longer than two beats before its lease is taken, for clocks differ; one that
-was only asleep finds, before it writes anything more, that the lease is another's, and stops.
+A thread writes the heartbeat, so a process that trains for hours between two records is heard all
+the same. An error of it is not an error of the sweep: the next beat tries again. Workers are
+spawned, so they have neither the thread nor its locks.
 
-Other sweeps of the store are others' to run. A local store needs none of this: see `lock`.
+A place is read and written, and no more: neither a file on a network disk nor MLflow can compare
+and swap. So whoever writes itself reads again a little later, and of two at once the one that was
+overwritten has lost. One whose own writing was slow may have overwritten a holder that had read
+again already: it waits until that one must have noticed.
+
+Whoever is silent for too long (stopped, its host suspended) may be taken for dead. So before each
+record the holder asks `require`, which renews a lease that is old and raises where another has it.
+That term is shorter than what a taker watches, so a run is never written by both.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 from harness.errors import StoreError, StoreInUse
-from harness.tracking import keys
-from harness.tracking.heartbeat import heartbeat
-from harness.tracking.holder import EXPIRES_S, INTERVAL_S, Holder
-from harness.tracking.lock import WHAT_TO_DO
-from harness.tracking.mlflow_api import redacted, told
-from harness.tracking.store import Store
+from harness.tracking import holder as holders
+from harness.tracking.holder import Holder
 
-SETTLE_S = 1.0
-"""Between writing a lease and reading it again: longer than a write takes."""
-POLL_S = 1.0
+Tell = Callable[[str], None]
+"""Hears what the user should know while a lease is watched or waited for."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long things take, in seconds."""
+
+    interval_s: float = 10.0
+    """Between two heartbeats."""
+    settle_s: float = 1.0
+    """From writing oneself to reading again."""
+    poll_s: float = 1.0
+    """Between two looks at a lease that is waited for."""
+
+    @property
+    def term_s(self) -> float:
+        """How old a lease may be when its holder writes."""
+        return 2 * self.interval_s
+
+    @property
+    def patience_s(self) -> float:
+        """How long a heartbeat that stands still is watched before its holder is taken for dead."""
+        return 2.5 * self.interval_s
+
+
+TIMES = Times()
+
+
+class Place(Protocol):
+    """Where a lease lies: one text, "" when nobody has it. Methods raise StoreError."""
+
+    held: str
+    """What is held, as the start of a sentence: `mlruns: this store`."""
+    is_settled_at_once: bool
+    """Whether a lock sees to it that nobody else writes at the same time."""
+
+    def read(self) -> str:
+        """The text that stands there."""
+
+    def write(self, text: str) -> None:
+        """Put a text in its place, whole."""
+
+    def heeds(self, found: Holder | None) -> bool:
+        """Whether a holder that left its name there can be one; None is one that is not known."""
 
 
 class Lease:
-    """This process's lease of a sweep; ``check`` before anything is written."""
+    """A lease that is held."""
 
-    def __init__(self, store: Store, experiment_id: str) -> None:
-        self.store, self.experiment_id = store, experiment_id
-        self.holder = Holder.this()
+    def __init__(self, place: Place, mine: Holder) -> None:
+        self._place, self._mine = place, mine
+        self._renewed_at = _uptime()
+        self._lost = ""
+        self._lock, self._released = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+        self._thread.start()
 
-    def take(self, *, wait: bool, say: Callable[[str], None]) -> None:
-        """Take the lease; StoreInUse where another has it, unless told to ``wait`` for it."""
-        while True:
-            other = self._read()
-            if other is not None and self._is_alive(other, say):
-                if not wait:
-                    raise StoreInUse(self._in_use_by(other))
-                time.sleep(POLL_S)
-                continue
-            self._write(self.holder.to_json())
-            time.sleep(SETTLE_S)
-            if self._is_ours(self._read()):
-                return
+    def require(self) -> None:
+        """Raise StoreInUse where another has taken the lease over; call it before each record."""
+        if _uptime() - self._renewed_at > TIMES.term_s:
+            self._beat()
+        if self._lost:
+            raise StoreInUse(self._lost)
 
     def release(self) -> None:
-        """Give it back, unless another has taken it."""
-        if self._is_ours(self._read()):
-            self._write("")
+        """Stop the heartbeat, and empty the place unless another has it.
 
-    def check(self) -> None:
-        """StoreInUse where another took the lease while this process stood still."""
-        if self.holder.silent_s(time.time()) > EXPIRES_S / 2:
-            self._beat()
+        What cannot be emptied is soon seen to be a dead process's.
+        """
+        self._released.set()
+        if self._lock.acquire(timeout=TIMES.settle_s):  # not where a beat hangs on the network
+            with contextlib.suppress(StoreError):
+                if self._mine.is_same(holders.parse(self._place.read())):
+                    self._place.write("")
+            self._lock.release()
 
-    def beat(self) -> None:
-        """A heartbeat; what is wrong with the store is for the sweep to meet."""
-        with contextlib.suppress(StoreError):
+    def _beat_on(self) -> None:
+        while not self._released.wait(TIMES.interval_s):
             self._beat()
 
     def _beat(self) -> None:
-        found = self._read()
-        if not self._is_ours(found):
-            who = found.describe(0) if found else "another process"
-            raise StoreInUse(
-                f"{redacted(self.store.uri)}: {who} took this sweep over while this process stood "
-                "still; run it again when that one is done"
-            )
-        self.holder = self.holder.beating()
-        self._write(self.holder.to_json())
-
-    def _is_ours(self, found: Holder | None) -> bool:
-        return found is not None and found.token == self.holder.token
-
-    def _is_alive(self, other: Holder, say: Callable[[str], None]) -> bool:
-        if other.is_here:
-            return not other.is_dead
-        if other.silent_s(time.time()) <= EXPIRES_S:
-            return True
-        watched_s = 2.5 * INTERVAL_S
-        say(f"{other.describe(0)}, has this sweep and seems dead: watched for {watched_s:.0f} s")
-        until = time.monotonic() + watched_s
-        while time.monotonic() < until:
-            time.sleep(POLL_S)
-            now = self._read()
-            if now != other:
-                return now is not None
-        return False
-
-    def _in_use_by(self, other: Holder) -> str:
-        who = other.describe(other.silent_s(time.time()) if other.is_here else 0)
-        return f"{redacted(self.store.uri)}: this sweep is being run by {who}; {WHAT_TO_DO}"
-
-    def _read(self) -> Holder | None:
-        """Who has the lease; None where it is free."""
-        with told(self.store.uri, "read who runs this sweep"):
-            experiment = self.store.client.get_experiment(self.experiment_id)
-        return Holder.read(experiment.tags.get(keys.LEASE))
-
-    def _write(self, text: str) -> None:
-        with told(self.store.uri, "say that this process runs this sweep"):
-            self.store.client.set_experiment_tag(self.experiment_id, keys.LEASE, text)
+        # Whatever goes wrong: a heartbeat that cannot be written is not the sweep's error.
+        with self._lock, contextlib.suppress(Exception):
+            if self._released.is_set():
+                return
+            began = _uptime()
+            found = holders.parse(self._place.read())
+            # What is empty after a long silence may have been another's, who is done. Within the
+            # term nobody takes over: then it was emptied by hand, and is written again.
+            is_old = began - self._renewed_at > TIMES.term_s
+            if not self._mine.is_same(found) and (found is not None or is_old):
+                who = found.named() if found else "another process"
+                self._lost = (
+                    f"{self._place.held} was taken over by {who}, for this process was silent for "
+                    "too long; what is not recorded yet, that one does"
+                )
+                return
+            self._place.write(self._mine.beaten(time.time()).to_json())
+            self._renewed_at = began
 
 
-@contextlib.contextmanager
-def leased(
-    store: Store, experiment_id: str, *, wait: bool, say: Callable[[str], None]
-) -> Iterator[Callable[[], None]]:
-    """Have the lease of a sweep while the block runs; gives what checks it before a write.
+def take(place: Place, *, wait: bool, tell: Tell) -> Lease:
+    """Take the lease of a place; with `wait`, wait until its holder lets go of it or dies.
 
-    On a local store, which the kernel's lock covers, it does nothing. Raises StoreInUse where
-    another process has it and ``wait`` is not set, and StoreError.
+    Raises StoreInUse, with the holder's pid, where a living process has it.
     """
-    if store.is_local:
-        yield lambda: None
-        return
-    lease = Lease(store, experiment_id)
-    lease.take(wait=wait, say=say)
-    try:
-        with heartbeat(lease.beat, INTERVAL_S):
-            yield lease.check
-    finally:
-        with contextlib.suppress(StoreError):  # who is dead is found out without it
-            lease.release()
+    mine, told = holders.this_process(), False
+    while True:
+        began, text = _uptime(), place.read()
+        heeded = bool(text) and place.heeds(holders.parse(text))
+        if heeded and _lives(place, text, tell):
+            text = place.read()  # what was watched has moved
+            if text and not wait:
+                raise StoreInUse(f"{in_use(place.held, text)}; {ADVICE}")
+            if text and not told:
+                tell(f"{in_use(place.held, text)}: waiting until it ends")
+                told = True
+            time.sleep(TIMES.poll_s)
+            continue
+        place.write(mine.beaten(time.time()).to_json())
+        if not place.is_settled_at_once:
+            is_slow = _uptime() - began > TIMES.settle_s
+            time.sleep(TIMES.patience_s if is_slow else TIMES.settle_s)
+        if place.is_settled_at_once or mine.is_same(holders.parse(place.read())):
+            return Lease(place, mine)
+
+
+ADVICE = "wait until it ends (--wait does), or stop it"
+
+
+def in_use(held: str, text: str) -> str:
+    """That something is in use, by whom, and since when, as far as the text says."""
+    found = holders.parse(text)
+    who = found.described(time.time(), TIMES.patience_s) if found else "another process"
+    return f"{held} is in use by {who}"
+
+
+def _lives(place: Place, text: str, tell: Tell) -> bool:
+    """Whether the holder that a text names lives; what it alone cannot tell is watched."""
+    found = holders.parse(text)
+    alive = found.is_alive(time.time(), TIMES.patience_s) if found else None
+    if alive is not None:
+        return alive
+    who = found.named() if found else "a process that left no name"
+    tell(f"{place.held} was left by {who}: watching for {TIMES.patience_s:g} s whether it lives")
+    until = _uptime() + TIMES.patience_s
+    while _uptime() < until:
+        time.sleep(min(TIMES.poll_s, TIMES.interval_s))
+        if place.read() != text:
+            return True
+    return False
+
+
+def _uptime() -> float:
+    """A clock that nobody sets, and that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

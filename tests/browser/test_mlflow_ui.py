@@ -18,7 +18,7 @@ from harness.tracking.server import free_port
 
 from .conftest import serving
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 RUNS = ["adamw", "sgd", "lr-1", "batch-size/batch_size=1", "four-line-loop", "period-5"]
 

@@ -27,6 +27,8 @@ PLAN = """
 import sys
 from harness.spec.load import load_sweep
 from harness.sweep import plan_searches
+
+pytestmark = pytest.mark.usefixtures("plots_once")
 print([s.reason for s in plan_searches(load_sweep("s.yaml"))])
 print([name for name in ("optuna", "torch") if name in sys.modules])
 """
