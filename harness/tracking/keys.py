@@ -73,6 +73,8 @@ VIEW = f"mlflow.sharedViewState.{VIEW_NAME}"
 THIS_RECORD_VERSION = "1"
 
 Kind = Literal["run", "group", "search"]
+# The kind of the MLflow run that holds a sweep's report, and is no record: see `report_run`.
+REPORT = "report"
 EndState = Literal["finished", "diverged", "pruned", "failed", "killed"]
 
 RUNNING = "running"
