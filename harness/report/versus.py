@@ -149,7 +149,7 @@ def _sentence(found: Versus) -> str:
             f"{found.metric} with one seed, which says nothing of other seeds{_diverged(found)}."
         )
     ends = (difference.low, difference.high)
-    low, high = ends if difference.mean > 0 else (-ends[1], -ends[0])  # of what is gained
+    low, high = ends if difference.mean > 0 else (0.0 - ends[1], 0.0 - ends[0])  # of what is gained
     if difference.is_clear:
         caution = f"; {difference.n} seeds are few for that" if difference.n < FEW else ""
         return (

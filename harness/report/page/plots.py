@@ -95,7 +95,10 @@ def _curves(
     bands: Sequence[CurveBand],
     report: Report,
     styles: Styles,
-) -> Plot:
+) -> Plot | None:
+    """None for a metric that has one value a run: there is no curve."""
+    if all(len(band.mean) == 1 for band in bands):
+        return None
     limit = min(max(MAX_POINTS // max(len(bands), 1), POINTS[0]), POINTS[1])
     traces: list[dict[str, Any]] = []
     variants: dict[str, int] = {}

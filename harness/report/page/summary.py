@@ -35,12 +35,12 @@ def _card(found: Versus) -> str:
     a_wins = (difference.mean > 0) == (found.metric in HIGHER_IS_BETTER)
     better, worse = (found.a, found.b) if a_wins else (found.b, found.a)
     certain = difference.is_clear
-    head = (
-        f"{text(better.row.name)} <span>beats</span> {text(worse.row.name)}"
-        if certain
-        else f"<span>Too close to call:</span> {text(better.row.name)} <span>and</span> "
-        f"{text(worse.row.name)}"
-    )
+    names = [text(side.row.name) for side in (better, worse)]
+    if certain:
+        head = " <span>beats</span> ".join(names)
+    else:
+        word = "Too close to call" if difference.mean else "No difference"
+        head = f"<span>{word}:</span> {' <span>and</span> '.join(names)}"
     gain = number(abs(difference.mean), "gain", shown(abs(difference.mean)))
     way = "more" if found.metric in HIGHER_IS_BETTER else "less"
     by = f"{gain} {way} {text(found.metric)}{_interval(found)}: "
@@ -59,7 +59,7 @@ def _interval(found: Versus) -> str:
     if difference is None or difference.n < 2:
         return ""
     ends = (difference.low, difference.high)
-    low, high = ends if difference.mean > 0 else (-ends[1], -ends[0])
+    low, high = ends if difference.mean > 0 else (0.0 - ends[1], 0.0 - ends[0])
     return (
         f" (95 % interval {number(low, 'gain_low', shown(low))} to "
         f"{number(high, 'gain_high', shown(high))})"
