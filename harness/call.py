@@ -22,7 +22,7 @@ from harness.tracking import keys
 from harness.tracking.environment import environment_tags
 from harness.tracking.lease import Lease
 from harness.tracking.models import log_models
-from harness.tracking.read import StoredRun, all_histories, find_runs, get_run, history
+from harness.tracking.read import StoredRun, all_histories, find_usable_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store, refresh_statistics
@@ -48,7 +48,7 @@ class Call:
             count = f"{len(killed)} run{'s' if len(killed) > 1 else ''}"
             observer.on_note(f"{count} left RUNNING by a dead process: now killed, to be run again")
         self.recorder = Recorder(store, experiment_id, environment_tags(), require=lease.require)
-        self.stored = find_runs(store)
+        self.stored = find_usable_runs(store, sweep.name)
         self.planned: list[PlannedRun] = []
         self.others: list[PlannedRun] = []
         self.outcomes: dict[str, RunOutcome] = {}  # by fingerprint

@@ -24,7 +24,7 @@ from harness.spec.sweep_file import Sweep
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.lease import Lease
 from harness.tracking.lock import hold
-from harness.tracking.read import find_runs
+from harness.tracking.read import find_usable_runs
 from harness.tracking.store import STORE_FOLDER, Store, open_store
 from harness.tracking.sweep_lease import hold_sweep
 
@@ -47,7 +47,7 @@ class SweepPlan:
         _check_selection(sweep, self.only)
         store = _existing_store(tracking_uri)
         self.state_dir = store.state_dir if store else Path.cwd() / STORE_FOLDER
-        self.stored = find_runs(store) if store else []
+        self.stored = find_usable_runs(store, sweep.name) if store else []
         self.corpora = Corpora(self.state_dir / ".cache" / "corpora", write=False)
 
     def runs(self, *, force: bool = False) -> tuple[PlannedRun, ...]:

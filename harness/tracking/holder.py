@@ -96,7 +96,7 @@ class Holder:
         since = datetime.datetime.fromtimestamp(self.started).astimezone()
         told = f"{self.named()}, since {since.isoformat(' ', 'seconds')}"
         silent_s = now - self.heartbeat
-        if silent_s <= patience_s:
+        if silent_s <= patience_s or not self.shares_kernel():  # another kernel has its own clock
             return told
         told += f", whose heartbeat has not moved for {duration(silent_s)}: it may be stopped"
         return f"{told} (`kill -CONT {self.pid}` lets it go on)" if self.is_here() else told

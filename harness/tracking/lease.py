@@ -17,6 +17,7 @@ That term is shorter than what a taker watches, so a run is never written by bot
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -54,6 +55,8 @@ class Times:
 
 
 TIMES = Times()
+_HELD: set[Holder] = set()
+"""This process's own leases and claims, with a heartbeat of 0."""
 MAX_READS = 3
 
 
@@ -99,6 +102,7 @@ class Lease:
         What cannot be emptied is soon seen to be a dead process's.
         """
         self._released.set()
+        _HELD.discard(self._mine.beaten(0))
         if self._lock.acquire(timeout=TIMES.settle_s):  # not where a beat hangs on the network
             with contextlib.suppress(StoreError):
                 if self._mine.is_same(holders.parse(self._place.read())):
@@ -159,11 +163,11 @@ def take(place: Place, *, wait: bool, tell: Tell) -> Lease:
 
     Raises StoreInUse, with the holder's pid, where a living process has it.
     """
-    mine, told = holders.this_process(), False
+    mine, told, tell_once = holders.this_process(), False, _once(tell)
     while True:
         began, text = _uptime(), place.read()
         heeded = bool(text) and place.heeds(holders.parse(text))
-        if heeded and _lives(place, text, tell):
+        if heeded and _lives(place, text, tell_once):
             text = place.read()  # what was watched has moved
             if text and not wait:
                 raise StoreInUse(f"{in_use(place.held, text)}; {ADVICE}")
@@ -172,6 +176,7 @@ def take(place: Place, *, wait: bool, tell: Tell) -> Lease:
                 told = True
             time.sleep(TIMES.poll_s)
             continue
+        _HELD.add(mine.beaten(0))
         place.write(mine.beaten(time.time()).to_json())
         if not place.is_settled_at_once:
             is_slow = _uptime() - began > TIMES.settle_s
@@ -193,6 +198,8 @@ def in_use(held: str, text: str) -> str:
 def _lives(place: Place, text: str, tell: Tell) -> bool:
     """Whether the holder that a text names lives; what it alone cannot tell is watched."""
     found = holders.parse(text)
+    if found is not None and _is_left_over(found):
+        return False
     alive = found.is_alive(time.time(), TIMES.patience_s) if found else None
     if alive is not None:
         return alive
@@ -204,6 +211,23 @@ def _lives(place: Place, text: str, tell: Tell) -> bool:
         if place.read() != text:
             return True
     return False
+
+
+def _is_left_over(found: Holder) -> bool:
+    """Whether this process held it before, and could not reach the place to empty it."""
+    return found.is_here() and found.pid == os.getpid() and found.beaten(0) not in _HELD
+
+
+def _once(tell: Tell) -> Tell:
+    """Tells the same text once: who waits for a clock that differs watches again and again."""
+    told: set[str] = set()
+
+    def tell_new(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            tell(text)
+
+    return tell_new
 
 
 def _uptime() -> float:

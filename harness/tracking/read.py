@@ -80,6 +80,14 @@ def find_runs(
         return [stored(run) for run in found if keys.RECORD_VERSION in run.data.tags]
 
 
+def find_usable_runs(store: Store, sweep: str) -> list[StoredRun]:
+    """The records that a sweep may count on or go on in: `find_runs`, but of a shared store, where
+    two sweeps may run at once, other sweeps' records only where they are done. What is not done is
+    theirs to go on with: two processes would write one record."""
+    found = find_runs(store)
+    return found if store.is_local else [r for r in found if r.sweep == sweep or r.is_done]
+
+
 def get_run(store: Store, run_id: str) -> StoredRun:
     """One record by its whole id; raises StoreError when it is not there or not ours."""
     with told(store.uri, f"read the run {show(run_id)}"):

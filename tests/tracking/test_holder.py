@@ -105,7 +105,7 @@ def test_a_holder_is_described_by_what_the_reader_needs():
     )
     far = elsewhere(host="far\x1b[2J", heartbeat=now - 9000).described(now, PATIENCE_S)
     assert far.startswith("process 7 on far\\x1b[2J, since ")
-    assert far.endswith("whose heartbeat has not moved for 2.5 h: it may be stopped")
+    assert "heartbeat" not in far  # its clock may be another
 
 
 def test_a_system_without_proc_is_known_by_its_name(monkeypatch):

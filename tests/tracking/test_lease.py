@@ -81,6 +81,40 @@ def test_a_holder_whose_clock_is_wrong_is_seen_to_live():
         taken(board)
 
 
+def test_who_waits_for_a_holder_whose_clock_is_wrong_is_told_once(monkeypatch):
+    monkeypatch.setattr(lease, "TIMES", Times(interval_s=0.4, settle_s=0.05, poll_s=0.02))
+    board = Board(far(heartbeat=1.0).to_json())
+
+    def beat():
+        for heartbeat in range(2, 8):
+            time.sleep(0.1)
+            board.write(far(heartbeat=float(heartbeat)).to_json())
+        board.write("")
+
+    beating = threading.Thread(target=beat)
+    beating.start()
+    held, told = taken(board, wait=True)
+    beating.join()
+    held.release()
+    watched, waited = told
+    assert watched.endswith(": watching for 1 s whether it lives")
+    assert waited.endswith(": waiting until it ends")
+    assert "may be stopped" not in waited
+
+
+def test_what_this_process_could_not_empty_does_not_keep_it_out():
+    board = Board()
+    held, _ = taken(board)
+    left = board.text
+    held.release()
+    board.write(left)
+    again, told = taken(board)
+    assert told == []
+    with pytest.raises(StoreInUse, match="board: this is in use by process"):
+        taken(board)
+    again.release()
+
+
 @pytest.mark.parametrize("left", [far(heartbeat=1.0).to_json(), "garbage"])
 def test_what_does_not_move_while_it_is_watched_is_taken_over(left):
     board = Board(left)
