@@ -43,6 +43,11 @@ def test_the_page_lies_where_it_is_asked_for(trained, harness):
     assert Path("page.html").read_text().startswith("<!doctype html>")
 
 
+def test_one_seed_cannot_tell_who_won(trained, harness):
+    harness("report", trained, "--html", "page.html", "--no-log")
+    assert "<span>One seed cannot tell:</span>" in Path("page.html").read_text()
+
+
 def test_the_page_is_named_after_the_sweep(reported):
     assert reported.printed == "sweep-report.html\n"
 

@@ -40,6 +40,7 @@ def _card(found: Versus) -> str:
         head = " <span>beats</span> ".join(names)
     else:
         word = "Too close to call" if difference.mean else "No difference"
+        word = "One seed cannot tell" if difference.n < 2 else word
         head = f"<span>{word}:</span> {' <span>and</span> '.join(names)}"
     gain = number(abs(difference.mean), "gain", shown(abs(difference.mean)))
     way = "more" if found.metric in HIGHER_IS_BETTER else "less"
