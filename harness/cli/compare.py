@@ -12,6 +12,7 @@ import typer
 from harness.cli.errors import reporting
 from harness.cli.files import check_folder, write_text, writing
 from harness.cli.options import AsJson, TrackingUri
+from harness.errors import UsageError, escape
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,50 +23,54 @@ if TYPE_CHECKING:
 
 OutputPath = Path | None
 
+FileOrStore = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]", help="The sweep file; without it, the whole store.", show_default=False
+    ),
+]
+At = Annotated[
+    list[int] | None, typer.Option("--at", metavar="STEP", help="A step too; repeatable.")
+]
+Two = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--versus",
+        metavar="A B",
+        help="Two rows, or the best of two experiments: which is better, and how sure that is.",
+        show_default=False,
+    ),
+]
+Target = Annotated[
+    float | None,
+    typer.Option(
+        "--target",
+        metavar="LOSS",
+        help="With --versus: when each first reaches it (default: the worse side's final).",
+        show_default=False,
+    ),
+]
+Between = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--between",
+        metavar="LOW HIGH",
+        help="With --sensitivity: the learning rates that count (default: all).",
+        show_default=False,
+    ),
+]
+
 
 def compare(
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[FILE]",
-            help="The sweep file; without it, the whole store.",
-            show_default=False,
-        ),
-    ] = None,
+    file: FileOrStore = None,
     metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = "train/loss",
-    at: Annotated[
-        list[int] | None, typer.Option("--at", metavar="STEP", help="A step too; repeatable.")
-    ] = None,
-    versus: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            "--versus",
-            metavar="A B",
-            help="Two rows, or the best of two experiments: which is better, and how sure that is.",
-            show_default=False,
-        ),
-    ] = None,
-    target: Annotated[
-        float | None,
-        typer.Option(
-            "--target",
-            metavar="LOSS",
-            help="With --versus: when each first reaches it (default: the worse side's final).",
-            show_default=False,
-        ),
-    ] = None,
+    at: At = None,
+    versus: Two = None,
+    target: Target = None,
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="The final loss over the learning rate instead.")
     ] = False,
-    between: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            "--between",
-            metavar="LOW HIGH",
-            help="With --sensitivity: the learning rates that count (default: all).",
-            show_default=False,
-        ),
-    ] = None,
+    between: Between = None,
     bootstrap: Annotated[
         bool, typer.Option("--bootstrap", help="Intervals of means by the bootstrap, not t.")
     ] = False,
@@ -89,27 +94,16 @@ def compare(
         made = comparison(
             file, tracking_uri=tracking_uri, metric=metric, at=at or (), method=method
         )
-        more: dict[str, Any] = {}
-        frame = made.frame
-        found = None
-        if versus is not None:
-            from harness.comparison.versus import versus_of
-
-            found = versus_of(made.selected, *versus, metric=metric, target=target)
-            more["versus"] = found.to_json()
+        found, frame = _versus(made, versus, target), made.frame
         if sensitivity:
-            from harness.comparison.sensitivity import sensitivity as lr_sensitivity
-            from harness.report.compare import to_json_rows
+            from harness.comparison.sensitivity import sensitivity as over_lr
 
-            frame = lr_sensitivity(file, tracking_uri=tracking_uri, metric=metric, between=between)
-            more["sensitivity"] = to_json_rows(frame)
+            frame = over_lr(file, tracking_uri=tracking_uri, metric=metric, between=between)
         _write_files(made, frame, csv, png, html, title=str(file or "all runs"))
         for warning in made.warnings:
-            print(f"harness: {warning}", file=sys.stderr)
+            print(f"harness: {escape(warning)}", file=sys.stderr)
         if as_json:
-            from harness.report.compare import to_json_rows
-
-            print(json.dumps({"rows": to_json_rows(made.frame), **more}))
+            _print_json(made, found, frame if sensitivity else None)
         elif found is not None:
             _print_versus(found)
         else:
@@ -123,14 +117,22 @@ def _check_flags(
     *,
     sensitivity: bool,
 ) -> None:
-    from harness.errors import UsageError
-
     if versus is not None and sensitivity:
         raise UsageError("--versus and --sensitivity are two questions: ask one at a time")
     if target is not None and versus is None:
         raise UsageError("--target goes with --versus A B")
     if between is not None and not sensitivity:
         raise UsageError("--between goes with --sensitivity")
+
+
+def _versus(
+    made: Comparison, versus: tuple[str, str] | None, target: float | None
+) -> Versus | None:
+    from harness.comparison.versus import versus_of
+
+    if versus is None:
+        return None
+    return versus_of(made.selected, *versus, metric=made.metric, target=target)
 
 
 def _write_files(
@@ -155,6 +157,17 @@ def _write_files(
             write_text(html, html_page(frame, to_svg(figure), title))
 
 
+def _print_json(made: Comparison, found: Versus | None, sensitivity: DataFrame | None) -> None:
+    from harness.report.compare import to_json_rows
+
+    answer: dict[str, Any] = {"rows": to_json_rows(made.frame)}
+    if found is not None:
+        answer["versus"] = found.to_json()
+    if sensitivity is not None:
+        answer["sensitivity"] = to_json_rows(sensitivity)
+    print(json.dumps(answer))
+
+
 def _print(frame: DataFrame, missing: tuple[str, ...], *, as_markdown: bool) -> None:
     from harness.cli.tables import print_table
     from harness.report.formats import cell, markdown, shown_columns
@@ -172,7 +185,6 @@ def _print(frame: DataFrame, missing: tuple[str, ...], *, as_markdown: bool) -> 
 
 def _print_versus(found: Versus) -> None:
     from harness.cli.tables import print_table
-    from harness.errors import escape
     from harness.report.versus_table import COLUMNS, difference_lines, side_cells
 
     print(escape(found.sentence), end="\n\n")
