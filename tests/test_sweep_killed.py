@@ -72,6 +72,7 @@ def points(run_id: str, metric: str = "train/loss") -> list[tuple[int, float]]:
     return sorted(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "flags", "exit_code", "status"),
     [
@@ -162,12 +163,13 @@ def test_a_stopped_call_with_json_prints_one_object(project):
     assert errors == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["plain", "stacked"])
 @pytest.mark.parametrize("flags", [["-j", "1"], ["-j", "2"]], ids=["here", "workers"])
 def test_a_stopped_sweep_saves_what_it_has_and_goes_on_from_there(project, engine, flags):
-    train = {"steps": 3000, "log_every": 100, "engine": engine}
+    train = {"steps": 2000, "log_every": 100, "engine": engine}
     if engine == "stacked":
-        train |= {"steps": 60_000, "log_every": 2000}
+        train |= {"steps": 40_000, "log_every": 2000}
     names = ("a", "b")
     lrs = {name: {"optimizer": {"lr": lr}} for name, lr in zip(names, (0.01, 0.02), strict=True)}
     path = write_sweep(Path("sweep.yaml"), lrs, train=train, **DROPOUT)

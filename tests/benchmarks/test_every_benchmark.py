@@ -11,7 +11,9 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.mark.parametrize("name", ["checkpointing.py", "engines.py", "search.py", "spine.py", "stacked.py", "sweep.py"])
+@pytest.mark.parametrize(
+    "name", ["checkpointing.py", "engines.py", "search.py", "spine.py", "stacked.py", "sweep.py"]
+)
 def test_a_benchmark_says_how_it_is_called(name: str) -> None:
     command = [sys.executable, str(BENCHMARKS / name), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -76,7 +76,7 @@ def test_tables_that_are_not_as_expected_are_left_to_the_client(filled, tmp_path
     empty = tmp_path / "empty.db"
     sqlite3.connect(empty).close()
     assert row_reader.read_runs(empty, None, None) is None
-    assert row_reader.read_curve(empty, "x", keys.TRAIN_LOSS) is None
+    assert row_reader.read_curves(empty, ["x"], keys.TRAIN_LOSS) is None
     assert row_reader.read_points(empty, "x") is None
     runs = find_runs(filled)
     other = dataclasses.replace(filled, database=empty)
