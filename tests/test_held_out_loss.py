@@ -14,7 +14,7 @@ import torch
 from sweep_files import corpus_of, tiny_config, write_sweep
 
 from harness.cli.progress import Lines
-from harness.comparison import compare
+from harness.comparison.compare import compare
 from harness.gpt.checkpoint import load_checkpoint
 from harness.interrupts import Interrupted
 from harness.job import run_job
