@@ -8,13 +8,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from fault_cases import creating, killing
 from faults import killed_at
 from sweep_files import corpus_of, tiny_config, write_sweep
 
 from harness.gpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, verify_checkpoint
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
-from harness.tracking import artifacts
+from harness.tracking import artifacts, sqlite_store
 from harness.tracking.read import checkpoints, find_runs
 from harness.tracking.store import open_store
 from harness.train.resume import checkpoint_of
@@ -125,3 +126,45 @@ def test_a_sweep_that_is_killed_before_any_change_of_the_disk_ends_the_same(proj
         if not killed:
             break
     assert number >= 20
+
+
+@pytest.mark.parametrize(
+    "tries",
+    [pytest.param(25, marks=pytest.mark.slow), pytest.param(MOST, marks=pytest.mark.campaign)],
+)
+def test_a_store_whose_creation_is_killed_before_any_change_of_the_disk_is_made_by_the_next(
+    tmp_path, ready_made_store, no_store_named, monkeypatch, tries
+):
+    """What MLflow does in seconds and 1,000 writes is one write here; the next test kills those."""
+    fresh, folder, wanted = (tmp_path / name for name in ("fresh.db", "killed", "wanted"))
+    shutil.copyfile(ready_made_store, fresh)
+    with contextlib.closing(sqlite3.connect(fresh)) as connection:
+        connection.execute("DROP TABLE sqlite_stat1")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    tables = fresh.read_bytes()
+    monkeypatch.setattr(sqlite_store, "_build_schema", lambda path, _: path.write_bytes(tables))
+    wanted.mkdir()
+    creating.open_default(wanted)
+
+    def prepare() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+
+    tally = killing.each_kill(
+        prepare,
+        lambda: creating.open_default(folder),
+        lambda: creating.wrong_with_default(folder, wanted),
+        folder,
+        tries,
+    )
+    assert tally.failures == []
+    assert tally.tried >= 25
+
+
+@pytest.mark.campaign
+def test_a_store_is_made_by_the_next_call_also_when_mlflow_is_killed_in_its_migrations(
+    tmp_path, no_store_named
+):
+    row = creating.created(tmp_path, 300)
+    assert row.product.failures == []
+    assert row.control.failures

@@ -1,13 +1,15 @@
 """The control: a sweep as it is scripted today, with what is usually done to resume it.
 
-`resumed_script.py NUM_RUNS STEPS` in a directory with a store: the loop with `mlflow.log_metric` at
-every step, `torch.save` in place every 25 steps, the run's id in a file, and after a kill the same
-run again from the checkpoint. There is no protection against a kill in the middle of anything, the
-random states are not saved, and points have the time of the clock.
+`resumed_script.py NUM_RUNS STEPS [WORKERS]` in a directory with a store: the loop with
+`mlflow.log_metric` at every step, `torch.save` in place every 25 steps, the run's id in a file, and
+after a kill the same run again from the checkpoint, which is an artifact at the end. There is no
+protection against a kill in the middle of anything, the random states are not saved, and points
+have the time of the clock.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import sys
 from pathlib import Path
@@ -21,9 +23,13 @@ EVERY = 25
 
 
 def main() -> None:
-    num_runs, steps = map(int, sys.argv[1:])
+    num_runs, steps, *workers = map(int, sys.argv[1:])
     mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")
     mlflow.set_experiment("script")
+    if workers:
+        with concurrent.futures.ProcessPoolExecutor(*workers) as pool:
+            list(pool.map(train, range(num_runs), [steps] * num_runs))
+        return
     for i in range(num_runs):
         train(i, steps)
 
@@ -57,6 +63,7 @@ def train(i: int, steps: int) -> None:
             if step % EVERY == 0:
                 saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
                 torch.save({**saved, "step": step}, checkpoint)
+        mlflow.log_artifact(str(checkpoint))
     kept.write_text(json.dumps({"run_id": run.info.run_id, "done": True}))
 
 

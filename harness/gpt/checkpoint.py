@@ -6,7 +6,7 @@
 
 Guarantees: a directory appears under its name complete and on the disk, or not at all; nothing in
 it is ever unpickled; a file that was changed, cut short or mixed up gives a CheckpointError that
-names it. `model.safetensors` alone, away from its directory, is checked by its structure.
+names it, and so does `model.safetensors` alone, away from its directory.
 """
 
 from __future__ import annotations

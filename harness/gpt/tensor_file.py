@@ -5,12 +5,15 @@ kept under one metadata key, as sorted JSON: safetensors writes several keys in 
 so equal checkpoints would differ as files (17 different files in 20 writes of one with five keys).
 
 Guarantees: equal content gives equal bytes; a written file is on the disk when `write` returns;
-whatever is wrong with a file that is read, the error is a CheckpointError that names it.
+whatever is wrong with a file that is read, a changed bit among it, the error is a CheckpointError
+that names it. The header has the checksum of itself and of all tensors; a file that was written
+before there was one is checked by its structure alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -23,7 +26,7 @@ import torch
 
 from harness.errors import CheckpointError, escape, shorten
 
-HEADER_KEY = "harness"
+HEADER_KEY, CHECKSUM = "harness", "checksum"
 FORMAT = 1
 ADVICE = "take another checkpoint of the run, or train it again"
 
@@ -43,9 +46,10 @@ def damaged(path: Path, what: str) -> CheckpointError:
 
 def write(path: Path, content: TensorFile) -> None:
     """Write a file and wait until it is on the disk; raises OSError."""
-    header = json.dumps({"format": FORMAT, **content.header}, sort_keys=True)
     tensors = {name: t.detach().cpu().contiguous() for name, t in content.tensors.items()}
-    write_synced(path, safetensors.torch.save(tensors, metadata={HEADER_KEY: header}))
+    header = {"format": FORMAT, **content.header}
+    text = json.dumps({**header, CHECKSUM: _checksum(header, tensors)}, sort_keys=True)
+    write_synced(path, safetensors.torch.save(tensors, metadata={HEADER_KEY: text}))
 
 
 def write_synced(path: Path, content: bytes) -> None:
@@ -74,7 +78,19 @@ def read(path: Path) -> TensorFile:
             f"{escape(str(path))}: a safetensors file, but not one of harness: its metadata has "
             f"no key {HEADER_KEY}"
         )
-    return TensorFile(_parse_header(path, metadata[HEADER_KEY]), tensors)
+    header = dict(_parse_header(path, metadata[HEADER_KEY]))
+    if CHECKSUM in header and header.pop(CHECKSUM) != _checksum(header, tensors):
+        raise damaged(path, "damaged: its checksum does not match")
+    return TensorFile(header, tensors)
+
+
+def _checksum(header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of the header and of every tensor's name, form and bytes, in hex."""
+    hasher = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        hasher.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        hasher.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return hasher.hexdigest()
 
 
 def require_file(path: Path) -> None:

@@ -20,6 +20,7 @@ from harness.errors import StoreError, escape
 from harness.tracking import trouble
 
 CHECK_S = 0.25
+EMPTY_BYTES = 1  # SQLite takes a file of one byte, whatever it is, for an empty one
 HARMLESS = ("is never used", "in database main ***")  # a page that is lost; a heading
 CHECK_EVERY = 10_000  # of SQLite's instructions, between two looks at the clock
 
@@ -32,10 +33,10 @@ def check(database: Path) -> None:
         size = database.stat().st_size
     except OSError as error:
         raise StoreError(f"{shown}: cannot be opened: {error.strerror}") from error
-    if size == 0:
+    if size <= EMPTY_BYTES:
         raise StoreError(
-            f"{shown}: is empty (0 bytes) and was left as it is: put a copy back in its place or, "
-            "if nothing was ever recorded, delete it"
+            f"{shown}: is empty (bytes: {size}) and was left as it is: put a copy back in its "
+            "place or, if nothing was ever recorded, delete it"
         )
     if not _has_journal(database):
         try:

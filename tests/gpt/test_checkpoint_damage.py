@@ -130,12 +130,49 @@ def test_a_manifest_of_anything_else_is_refused(
         load_checkpoint(directory)
 
 
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [("model.safetensors", load_checkpoint), ("training.safetensors", read_training)],
+)
+def test_every_flipped_bit_of_a_file_away_from_its_directory_is_found(
+    directory: Path, tmp_path: Path, name: str, load: Callable[[Path], object]
+) -> None:
+    raw = (directory / name).read_bytes()
+    path = tmp_path / "lone.safetensors"
+    for offset in offsets(len(raw)):
+        changed = bytearray(raw)
+        changed[offset] ^= 1 << offset % 8
+        path.write_bytes(changed)
+        with pytest.raises(CheckpointError, match=r"lone\.safetensors: "):
+            load(path)
+
+
+def test_a_changed_weight_or_setting_is_told_by_the_checksum(
+    directory: Path, tmp_path: Path
+) -> None:
+    tensors, header = parts(directory / "model.safetensors")
+    header = {**header, "step": 3}
+    with pytest.raises(CheckpointError, match="lone.*: damaged: its checksum does not match"):
+        load_checkpoint(written(tmp_path, tensors, json.dumps(header)))
+
+
+def test_a_file_from_before_there_were_checksums_is_read(directory: Path, tmp_path: Path) -> None:
+    assert load_checkpoint(lone_model(tmp_path, directory)).step == 2
+
+
+def parts(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    """The tensors of a file, and its header."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["harness"])
+    return safetensors.torch.load_file(path), header
+
+
 def lone_model(tmp_path: Path, directory: Path, **header: object) -> Path:
-    """The model file away from its directory, with some keys of its header changed."""
-    tensors = safetensors.torch.load_file(directory / "model.safetensors")
-    with safetensors.safe_open(directory / "model.safetensors", framework="pt") as file:
-        content = {**json.loads(file.metadata()["harness"]), **header}
-    return written(tmp_path, tensors, json.dumps(content))
+    """The model file away from its directory, with some keys of its header changed, and without
+    its checksum."""
+    tensors, content = parts(directory / "model.safetensors")
+    del content["checksum"]
+    return written(tmp_path, tensors, json.dumps({**content, **header}))
 
 
 def written(tmp_path: Path, tensors: dict[str, torch.Tensor], header: str) -> Path:
@@ -179,9 +216,9 @@ def test_a_lone_model_file_is_checked_by_its_structure(
 
 
 def test_weights_that_are_not_the_configs_are_refused(directory: Path, tmp_path: Path) -> None:
-    weights = safetensors.torch.load_file(directory / "model.safetensors")
-    with safetensors.safe_open(directory / "model.safetensors", framework="pt") as file:
-        header = file.metadata()["harness"]
+    weights, content = parts(directory / "model.safetensors")
+    del content["checksum"]
+    header = json.dumps(content)
     halves = {**weights, "norm.bias": weights["norm.bias"].half()}
     with pytest.raises(CheckpointError, match=r"norm\.bias is float16 \(4,\), must be float32"):
         load_checkpoint(written(tmp_path, halves, header))
@@ -228,7 +265,7 @@ def test_no_damage_to_a_header_raises_anything_else(
             read(path)
         except CheckpointError:
             num_refused += 1
-    assert num_refused > 300
+    assert num_refused > 490
 
 
 def test_random_states_of_another_size_are_refused(directory: Path, tmp_path: Path) -> None:

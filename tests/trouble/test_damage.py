@@ -30,14 +30,14 @@ def damaged(content: bytes, how: str) -> bytes:
         return b"not a database" * 1000
     if how == "cut short":
         return content[: len(content) // 2]
-    if how == "empty":
-        return b""
+    if how in ("empty", "one byte"):
+        return content[: how == "one byte"]
     half = len(content) // PAGE // 2 * PAGE  # flipped: every bit of one page of tables
     page = bytes(255 - byte for byte in content[half : half + PAGE])
     return content[:half] + page + content[half + PAGE :]
 
 
-HOWS = ("garbage", "cut short", "empty", "flipped page")
+HOWS = ("garbage", "cut short", "empty", "one byte", "flipped page")
 LEFT = r"(was left as it is|left as it was)"
 
 

@@ -1,0 +1,1 @@
+"""The faults that `benchmarks/faults.py` injects: a family a file, each beside its control."""
