@@ -107,7 +107,7 @@ def _contents(database: Path) -> list[tuple[str, ...]]:
     Not the text of the tables: the order of constraints differs from one creation to the next.
     """
     queries = (
-        "SELECT m.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk "
+        'SELECT m.name, c.name, c.type, c."notnull", c.dflt_value, c.pk '
         "FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'",
         "SELECT type, name FROM sqlite_master",
         "SELECT version_num FROM alembic_version",

@@ -143,9 +143,7 @@ def impatient(work: Work) -> Work:
     """A script that waits for a locked database no longer than the product does here, not 20 s."""
 
     def quicker() -> None:
-        sqlalchemy.event.listen(
-            sqlalchemy.Engine, "before_cursor_execute", _wait_less, retval=True
-        )
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", _wait_less, retval=True)
         work()
 
     return quicker
