@@ -11,7 +11,6 @@ from fault_cases.processes import Ended, folder_in_memory, import_all, run
 from fault_cases.rows import Row
 from fault_cases.small_sweep import WAIT_S, Subject, subjects
 from fault_cases.system_calls import Change
-
 from harness.tracking.trouble import TIMEOUT_VARIABLE
 
 MOST = 10

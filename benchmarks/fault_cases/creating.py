@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import sqlalchemy
+
 from fault_cases.killing import each_kill
 from fault_cases.processes import asked, folder_in_memory, inside
 from fault_cases.rows import Row, Tally
-
 from harness.tracking.mlflow_api import MlflowClient
 from harness.tracking.store import open_store
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from fault_cases.processes import asked
 from fault_cases.rows import Row, Tally
-
 from harness.errors import HarnessError
 
 SEED = 0

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+
 from fault_cases.damage import SEED, Damage, Victim, cuts, flips
 from fault_cases.processes import asked, folder_in_memory, import_all, run
 from fault_cases.rows import Row
 from fault_cases.small_sweep import subjects
-
 from harness.errors import HarnessError
 from harness.search.storage_file import check_storage
 from harness.spec.load import load_sweep

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+
 from fault_cases.damage import Victim, both
 from fault_cases.processes import Command, folder_in_memory
 from fault_cases.rows import Row
 from fault_cases.trained import trained
-
 from harness.errors import StoreInUse
 from harness.gpt.checkpoint import load_checkpoint, load_training_state, save_checkpoint
 from harness.text.corpora import open_corpus
@@ -48,7 +48,7 @@ def rows(tries: int) -> Iterator[Row]:
 def _checkpoint(folder: Path) -> Iterator[Victim]:
     def load(_: Path) -> object:
         state = load_training_state(folder)
-        tensors = {key: value for key, value in state.random.items()}
+        tensors = dict(state.random)
         return _model(folder), _digest(tensors), repr(state.optimizer)
 
     tensors = ("`safetensors.torch.load_file`", _tensors)

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import chaos_outcome
+
 from fault_cases.processes import Ended, inside, output_file, taken
 from fault_cases.rows import Row, Tally, spread
 from fault_cases.small_sweep import Subject
 from fault_cases.system_calls import Change
 from fault_cases.tracing import traced
-
 
 CONTROLS = {
     "runs": ("script", "a script that resumes"),

@@ -16,7 +16,6 @@ from fault_cases.processes import Ended, folder_in_memory, import_all
 from fault_cases.rows import Row
 from fault_cases.small_sweep import WAIT_S, Subject, impatient, subjects
 from fault_cases.system_calls import Change
-
 from harness.tracking.trouble import TIMEOUT_VARIABLE
 
 MOST = {("runs", "mlflow.db"): 10, ("search", "optuna.db"): 6}

@@ -18,7 +18,6 @@ from fault_cases.processes import Ended, asked, folder_in_memory, import_all
 from fault_cases.rows import Row
 from fault_cases.small_sweep import Subject, subjects
 from fault_cases.system_calls import Change
-
 from harness.tracking.mlflow_api import MlflowClient
 
 MOST = 8

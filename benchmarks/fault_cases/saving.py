@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+
 from fault_cases.killing import each_kill
 from fault_cases.processes import folder_in_memory
 from fault_cases.rows import Row
 from fault_cases.trained import trained
-
 from harness.errors import HarnessError
 from harness.gpt.checkpoint import Checkpoint, save_checkpoint, verify_checkpoint
 from harness.tracking import artifacts

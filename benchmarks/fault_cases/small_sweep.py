@@ -12,6 +12,7 @@ from typing import Any
 
 import chaos_outcome
 import sqlalchemy
+
 from fault_cases.creating import DATABASE, open_by_mlflow, open_default
 from fault_cases.processes import asked, harness, run, script
 

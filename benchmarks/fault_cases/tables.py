@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+
 from fault_cases.killing import each_kill
 from fault_cases.processes import folder_in_memory, harness, import_all, inside, run
 from fault_cases.rows import Row

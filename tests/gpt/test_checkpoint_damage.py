@@ -152,7 +152,7 @@ def test_a_changed_weight_or_setting_is_told_by_the_checksum(
 ) -> None:
     tensors, header = parts(directory / "model.safetensors")
     header = {**header, "step": 3}
-    with pytest.raises(CheckpointError, match="lone.*: damaged: its checksum does not match"):
+    with pytest.raises(CheckpointError, match=r"lone.*: damaged: its checksum does not match"):
         load_checkpoint(written(tmp_path, tensors, json.dumps(header)))
 
 
