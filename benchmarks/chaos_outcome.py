@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 LOSS = "train/loss"
 
@@ -52,7 +53,7 @@ def read(folder: Path) -> Outcome:
             last = connection.execute(
                 "SELECT key, value FROM latest_metrics WHERE run_uuid = ?", (run_id,)
             ).fetchall()
-            digest, wrong = _checkpoints(Path(uri.removeprefix("file://")) / "checkpoints")
+            digest, wrong = _checkpoints(Path(unquote(urlsplit(uri).path)) / "checkpoints")
             damaged += wrong
             metrics = {key: float(value).hex() for key, value in last}
             runs[name] = [status, state, dict(sorted(losses.items())), metrics, digest]

@@ -25,7 +25,18 @@ TRIES = 100
 
 CASES = {
     "saving": "kills while a checkpoint is saved, replaced, published, removed",
-    "creating": "kills while the store is created",
+    "creating": "kills while the store is created (a minute)",
+    "tables": "kills while tables are written",
+    "damaged_files": "bits flipped and ends cut off, in every file that is read back",
+    "damaged_databases": "the same in mlflow.db and optuna.db, and pages overwritten",
+    "damaged_code": "the same in the stacked engine's machine code",
+    "damaged_resumes": "a sweep that was killed, and its newest checkpoint damaged",
+    "disk_full": "a disk that fills up (root only)",
+    "locked": "a database that another program locks",
+    "at_once": "two sweeps at once",
+    "signalled": "SIGTERM in every phase",
+    "workers": "a worker process that is killed",
+    "moved": "a project's folder that is moved",
 }
 SHOWN_FAILURES = 5
 
@@ -51,7 +62,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    cases = "\n".join(f"  {name:12} {text}" for name, text in CASES.items())
+    cases = "\n".join(f"  {name:18} {text}" for name, text in CASES.items())
     parser = argparse.ArgumentParser(
         description="Inject faults into the product and into a control, and count what ends well.",
         epilog=f"cases:\n{cases}",

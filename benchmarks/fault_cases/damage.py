@@ -62,6 +62,8 @@ class Victim:
     read: Callable[[Path], Any]
     control_is: str
     control: Callable[[Path], Any]
+    control_path: Path | None = None
+    """Where the control has a file of its own."""
 
     def row(
         self,
@@ -72,40 +74,50 @@ class Victim:
         is_promised: bool = True,
     ) -> Row:
         """Both arms on the same damages, each in a process of its own; the file is put back."""
-        product = asked(lambda: _failures(self, self.read, damages, tries, (HarnessError,)))
-        control = asked(lambda: _failures(self, self.control, damages, tries, (Exception,)))
+        other = self.control_path or self.path
+        product = _failures(self.path, self.read, damages, tries, (HarnessError,))
+        control = _failures(other, self.control, damages, tries, (Exception,))
         arms = [Tally(tries, failures) for failures in (product, control)]
         return Row(f"{self.name}: {what}", arms[0], self.control_is, arms[1], is_promised)
 
 
 def _failures(
-    victim: Victim,
+    path: Path,
     read: Callable[[Path], Any],
     damages: Callable[[bytes, int], Iterator[Damage]],
     tries: int,
     refusals: tuple[type[Exception], ...],
 ) -> list[str]:
     """What was taken for good, or ended in something else than a refusal."""
-    sound = victim.path.read_bytes()
-    wanted = read(victim.path)
-    failures = []
-    for damage in damages(sound, tries):
-        victim.path.write_bytes(damage.content)
-        wrong = _wrong(victim, read, wanted, refusals)
-        if wrong is not None:
-            failures.append(f"{damage.what}: {wrong}")
-        victim.path.write_bytes(sound)
+    failures = asked(lambda: list(_each(path, read, damages, tries, refusals)))
+    assert isinstance(failures, list), failures
     return failures
 
 
+def _each(
+    path: Path,
+    read: Callable[[Path], Any],
+    damages: Callable[[bytes, int], Iterator[Damage]],
+    tries: int,
+    refusals: tuple[type[Exception], ...],
+) -> Iterator[str]:
+    sound, wanted = path.read_bytes(), read(path)
+    for damage in damages(sound, tries):
+        path.write_bytes(damage.content)
+        wrong = _wrong(path, read, wanted, refusals)
+        if wrong is not None:
+            yield f"{damage.what}: {wrong}"
+        path.write_bytes(sound)
+
+
 def _wrong(
-    victim: Victim, read: Callable[[Path], Any], wanted: Any, refusals: tuple[type[Exception], ...]
+    path: Path, read: Callable[[Path], Any], wanted: Any, refusals: tuple[type[Exception], ...]
 ) -> str | None:
     try:
-        found = read(victim.path)
+        found = read(path)
     except refusals as error:
-        is_named = victim.path.name in str(error) or not isinstance(error, HarnessError)
+        is_named = path.name in str(error) or not isinstance(error, HarnessError)
         return None if is_named else f"the message does not name the file: {error}"
-    except Exception as error:  # noqa: BLE001 - what is not told clearly is what is looked for
+    except BaseException as error:  # noqa: BLE001 - what is not told clearly is what is looked for
         return f"{type(error).__name__}: {error}"
     return None if found == wanted else "taken for good"

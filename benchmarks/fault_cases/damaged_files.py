@@ -48,8 +48,12 @@ def rows(tries: int) -> Iterator[Row]:
 def _checkpoint(folder: Path) -> Iterator[Victim]:
     def load(_: Path) -> object:
         state = load_training_state(folder)
-        tensors = dict(state.random)
-        return _model(folder), _digest(tensors), repr(state.optimizer)
+        moments = {
+            f"{place} {name}": tensor
+            for place, tensors in state.optimizer["state"].items()
+            for name, tensor in tensors.items()
+        }
+        return _model(folder), _digest(state.random), _digest(moments)
 
     tensors = ("`safetensors.torch.load_file`", _tensors)
     yield Victim("model.safetensors", folder / "model.safetensors", load, *tensors)

@@ -46,13 +46,8 @@ class Locked(Fault):
         database = folder / "mlruns" / self.name
         if not database.exists():
             return False
-        self.connection = sqlite3.connect(database, isolation_level=None, timeout=0)
-        try:
-            self.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            self._let_go()
-            return False
-        return True
+        self.connection = locked(database)
+        return self.connection is not None
 
     def mend(self, folder: Path) -> Path:
         self._let_go()
@@ -68,3 +63,14 @@ class Locked(Fault):
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+
+def locked(database: Path) -> sqlite3.Connection | None:
+    """A connection that has a database locked, if nobody else has."""
+    connection = sqlite3.connect(database, isolation_level=None, timeout=0)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        connection.close()
+        return None
+    return connection

@@ -20,7 +20,7 @@ from fault_cases.call_filter import stop_at_changes
 from fault_cases.system_calls import Change, changed_file
 
 TRACEME, CONTINUE, SET_OPTIONS, GET_CALL = 0, 7, 0x4200, 0x420E
-# Forks, threads and started programs are followed, the filter's calls stop; all die with us.
+# Forks, threads and new programs are followed, the filter's calls stop, and all die with us.
 OPTIONS = 0x02 | 0x04 | 0x08 | 0x10 | 0x80 | 0x100000
 AT_CALL = signal.SIGTRAP | 7 << 8  # PTRACE_EVENT_SECCOMP
 ALL_THREADS = 0x40000000  # __WALL

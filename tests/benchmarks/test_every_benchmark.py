@@ -23,6 +23,8 @@ def test_a_benchmark_says_how_it_is_called(name: str) -> None:
 
 def test_every_module_of_the_benchmarks_finds_what_it_imports() -> None:
     modules = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
+    cases = sorted(path.stem for path in (BENCHMARKS / "fault_cases").glob("*.py"))
+    modules += [f"fault_cases.{name}" for name in cases]
     imports = "; ".join(f"import {name}" for name in modules)
     command = [sys.executable, "-W", "error", "-c", imports]
     done = subprocess.run(

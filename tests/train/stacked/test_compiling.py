@@ -68,3 +68,24 @@ def test_neither_the_planner_nor_the_plain_engine_imports_the_compiler():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(out.stdout) == [False]
+
+
+def polynomial(x):
+    return (0.5 * x + 1.25) * x - 2.0
+
+
+def test_machine_code_that_is_damaged_is_compiled_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert compiling.compiled(polynomial)(3.0) == polynomial(3.0)
+    files = [*tmp_path.rglob("*.nbi"), *tmp_path.rglob("*.nbc")]
+    assert len(files) == 2
+    for path in files:
+        sound = path.read_bytes()
+        for content in (b"", sound[:-1], bytes([sound[0] ^ 1]) + sound[1:]):
+            path.write_bytes(content)
+            again = compiling.compiled(polynomial)
+            assert again(3.0) == polynomial(3.0)
+            assert again.stats.cache_misses
+            kept = compiling.compiled(polynomial)
+            assert kept(3.0) == polynomial(3.0)
+            assert kept.stats.cache_hits

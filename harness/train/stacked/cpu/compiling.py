@@ -6,7 +6,8 @@ when it is first called; `inlined` one that becomes part of each function that c
 Guarantees: the machine code is kept outside the project, under a name that changes with any file
 of this package and with numba's version, so that no code is ever older than its source (numba by
 itself looks only at the one file that a function stands in); numba adds the processor's name and
-features to the key. No fast-math: every addition and product is the one that is written.
+features to the key; what is damaged is compiled again. No fast-math: every addition and product
+is the one that is written.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 from numba.core import event
+
+from harness.train.stacked.cpu.code_files import CodeFiles
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,8 +47,13 @@ def compiled(function: F) -> F:
     numba.config.CACHE_DIR = str(cache_dir())
     try:
         # error_model: division by zero gives infinity, as in IEEE 754, not an exception.
-        jit = numba.njit(cache=True, nogil=True, error_model="numpy")
-        return cast(F, jit(function))
+        jit = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        jit._cache._cache_file = CodeFiles(
+            jit._cache.cache_path,
+            jit._cache._impl.filename_base,
+            jit._cache._impl.locator.get_source_stamp(),
+        )
+        return cast(F, jit)
     finally:
         numba.config.CACHE_DIR = kept
 
