@@ -97,7 +97,7 @@ def _alone(checkpoint: Path, file: Path, tries: int) -> Row:
     victim = Victim(
         "model.safetensors alone, away from its folder", file, _model, "`load_file`", _tensors
     )
-    return victim.row(both, HOW, tries, is_promised=False)
+    return victim.row(both, HOW, tries)
 
 
 def _model(path: Path) -> object:
