@@ -66,22 +66,26 @@ def sweep_file(case: str, steps: int, *, by_default: bool) -> dict[str, Any]:
 
 def steps_in(case: str, seconds: float, folder: Path) -> int:
     """How many steps the case trains in some seconds, from a training of a few."""
+    seconds_of(case, 16, folder)  # what is compiled or imported first does not count
     steps = 16
-    while True:
-        path = folder / f"calibration-{steps}.yaml"
-        path.write_text(json.dumps(sweep_file(case, steps, by_default=False)))
-        sweep = load_sweep(path)
-        planned = plan_runs(sweep, sweep.runs, [], Corpora(None, write=False))
-        runs = tuple(
-            JobRun(run.name, run.declared.config, run.corpus, run.fingerprint, folder / run.name)
-            for run in planned
-        )
-        began = time.perf_counter()
-        run_job(Job(runs), lambda _event: ())
-        took = time.perf_counter() - began
-        if took > CALIBRATION_S:
-            return max(1, round(steps * seconds / took))
+    while (took := seconds_of(case, steps, folder)) < CALIBRATION_S:
         steps *= 4
+    return max(1, round(steps * seconds / took))
+
+
+def seconds_of(case: str, steps: int, folder: Path) -> float:
+    """How long the case trains for so many steps, in this process and unrecorded."""
+    path = folder / "calibration.yaml"
+    path.write_text(json.dumps(sweep_file(case, steps, by_default=False)))
+    sweep = load_sweep(path)
+    planned = plan_runs(sweep, sweep.runs, [], Corpora(None, write=False))
+    runs = tuple(
+        JobRun(run.name, run.declared.config, run.corpus, run.fingerprint, folder / run.name)
+        for run in planned
+    )
+    began = time.perf_counter()
+    run_job(Job(runs), lambda _event: ())
+    return time.perf_counter() - began
 
 
 def started(case: str, steps: int, folder: Path, core: int, *, by_default: bool) -> int:
@@ -119,7 +123,9 @@ def one_round(case: str, steps: int, folder: Path, number: int) -> dict[str, tup
         assert os.waitstatus_to_exitcode(status) == 0, output
         taken[arm] = (time.perf_counter() - began, usage.ru_utime + usage.ru_stime)
     saved = {arm: _checkpoints(folder / f"{number}-{arm[:2]}") for arm in arms}
-    assert saved["default"] > saved["at the end"], f"nothing was saved in {began:.0f} s"
+    assert saved["default"] > saved["at the end"], (
+        f"nothing was saved in {taken['default'][0]:.0f} s: more --seconds"
+    )
     return taken
 
 

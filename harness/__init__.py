@@ -5,6 +5,8 @@ The same in Python as on the command line, without a second path:
     sweep = harness.load_sweep("experiments.yaml")
     result = harness.run_sweep(sweep, only=["adamw"])
     frame = harness.compare("experiments.yaml", at=[50])
+    print(harness.versus("experiments.yaml", "adamw", "sgd").sentence)
+    frame = harness.sensitivity("experiments.yaml")
     curves = harness.history(["adamw", "sgd"])
     model, tokenizer = harness.load_checkpoint("adamw")
 
@@ -17,7 +19,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.comparison import compare
+    from harness.comparison.compare import compare
+    from harness.comparison.sensitivity import sensitivity
+    from harness.comparison.versus import versus
     from harness.gpt.batch import get_batch
     from harness.gpt.generate import generate
     from harness.gpt.model import GPT
@@ -29,14 +33,16 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "GPT": "harness.gpt.model:GPT",
-    "compare": "harness.comparison:compare",
+    "compare": "harness.comparison.compare:compare",
     "generate": "harness.gpt.generate:generate",
     "get_batch": "harness.gpt.batch:get_batch",
     "history": "harness.inspection.tables:history",
     "load_checkpoint": "harness.runs:load_trained",
     "load_sweep": "harness.spec.load:load_sweep",
     "run_sweep": "harness.sweep:run_sweep",
+    "sensitivity": "harness.comparison.sensitivity:sensitivity",
     "set_seed": "harness.gpt.seed:set_seed",
+    "versus": "harness.comparison.versus:versus",
 }
 
 __all__ = [
@@ -48,7 +54,9 @@ __all__ = [
     "load_checkpoint",
     "load_sweep",
     "run_sweep",
+    "sensitivity",
     "set_seed",
+    "versus",
 ]
 
 

@@ -1,13 +1,14 @@
-"""One call of `run_sweep`, with the store's lock held: what it knows, and what it does in order."""
+"""One call of `run_sweep`, with the lease held: what it knows, and what it does in order."""
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.executors import executor_for
 from harness.groups import record_group, seed_groups
 from harness.jobs import default_jobs
+from harness.models import best_runs, checkpoint_models
 from harness.observer import Observer, RunOutcome
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
 from harness.report.claims import ClaimResult, Curve, check_claims
@@ -19,25 +20,35 @@ from harness.spec.sweep_file import DeclaredRun, Sweep
 from harness.stacks import form_stacks
 from harness.tracking import keys
 from harness.tracking.environment import environment_tags
-from harness.tracking.experiments import ensure_mlflow_experiment, set_view
-from harness.tracking.read import StoredRun, find_runs, get_run, history
+from harness.tracking.lease import Lease
+from harness.tracking.models import log_models
+from harness.tracking.read import StoredRun, all_histories, find_usable_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store, refresh_statistics
+from harness.tracking.view import set_view
 
 
 class Call:
-    """One call of `run_sweep`, with the lock held."""
+    """One call of `run_sweep`, with the lease of its store or sweep held."""
 
-    def __init__(self, sweep: Sweep, store: Store, only: Sequence[str], observer: Observer) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        store: Store,
+        experiment_id: str,
+        only: Sequence[str],
+        observer: Observer,
+        lease: Lease,
+    ) -> None:
         self.sweep, self.store, self.only, self.observer = sweep, store, only, observer
-        killed = mark_dead_runs(store)
+        self.experiment_id = experiment_id
+        killed = mark_dead_runs(store, experiment_id)
         if killed:
             count = f"{len(killed)} run{'s' if len(killed) > 1 else ''}"
             observer.on_note(f"{count} left RUNNING by a dead process: now killed, to be run again")
-        self.experiment_id = ensure_mlflow_experiment(store, sweep.name, sweep.description)
-        self.recorder = Recorder(store, self.experiment_id, environment_tags())
-        self.stored = find_runs(store)
+        self.recorder = Recorder(store, experiment_id, environment_tags(), require=lease.require)
+        self.stored = find_usable_runs(store, sweep.name)
         self.planned: list[PlannedRun] = []
         self.others: list[PlannedRun] = []
         self.outcomes: dict[str, RunOutcome] = {}  # by fingerprint
@@ -99,10 +110,17 @@ class Call:
         for run in self.planned:
             self._share(run)
         self._record_groups()
+        self._log_models()
         claims = self._check_claims()
         results = tuple(self._result(run, claims.get(run.name, ())) for run in self.planned)
         self._tag_claims(results)
-        set_view(self.store, self.experiment_id, self._differing())
+        set_view(
+            self.store,
+            self.experiment_id,
+            self._differing(),
+            has_groups=any(run.seed_index is not None for run in self.sweep.runs),
+            has_searches=bool(self.sweep.searches),
+        )
         refresh_statistics(self.store)
         return SweepResult(results, self._searches, self.store.uri, self.experiment_id)
 
@@ -140,6 +158,9 @@ class Call:
             self._curves[key] = history(self.store, run_id, metric)
         return self._curves[key]
 
+    def _curves_of(self, record: StoredRun) -> Mapping[str, Curve]:
+        return all_histories(self.store, record)
+
     # after training
 
     def _record_groups(self) -> None:
@@ -156,7 +177,22 @@ class Call:
                 if record is not None and record.state == "finished"
             ]
             if name in touched and len(finished) == len(records) > 1:
-                record_group(self.sweep.name, name, finished, parents, self._curve, self.recorder)
+                record_group(
+                    self.sweep.name, name, finished, parents, self._curves_of, self.recorder
+                )
+
+    def _log_models(self) -> None:
+        """The best checkpoints of what this call has selected, as MLflow's logged models."""
+        families: dict[str, list[StoredRun]] = {}
+        for run in self.planned:
+            record = self._record(run)
+            if record is not None and record.sweep == self.sweep.name:
+                families.setdefault(run.declared.experiment, []).append(record)
+        best = [result.best.run_id for result in self._searches if result.best is not None]
+        trials = [[get_run(self.store, run_id)] for run_id in best if run_id is not None]
+        runs = best_runs([*families.values(), *trials])
+        models = [model for run in runs for model in checkpoint_models(self.store, run)]
+        log_models(self.store, self.experiment_id, models)
 
     def _check_claims(self) -> dict[str, tuple[ClaimResult, ...]]:
         experiments = {experiment.name: experiment for experiment in self.sweep.experiments}

@@ -1,22 +1,32 @@
-"""The parent run of each group of seeds: one curve, the mean over the seeds.
+"""The parent run of each group of seeds: the mean over the seeds, and its interval, as curves.
 
 Runs are recorded flat, so that MLflow's chart page draws them while they train. When all seeds of
-a group are there, the group gets a parent of kind `group` whose `train/loss` is the mean, and the
-runs that belong to it are put under it. The parent knows its members; when they change, a new one
+a group are there, the group gets a parent of kind `group`, and the runs that belong to it are put
+under it. Of every metric that its members have at several steps the parent has three curves:
+`train/loss` is the mean at each step, `train/loss.low` and `train/loss.high` the ends of the 95 %
+t interval. MLflow's pages fold the members away, so a chart there is one line a group.
+
+The parent knows its members, and in which form it was recorded; when either changes, a new one
 takes its place and the old one is superseded.
 """
 
 from __future__ import annotations
 
 import hashlib
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.planning import PlannedRun
+from harness.report.formats import cell
+from harness.report.statistics import CONFIDENCE, Band, t_band
 from harness.tracking import keys
 from harness.tracking.read import StoredRun
 from harness.tracking.record import Outcome, RunToRecord
 from harness.tracking.recorder import Recorder
+
+FORM = "mean, low, high"  # of the parents that this version records
+
+Curves = Mapping[str, Mapping[int, float]]  # by metric and step
+Member = tuple[PlannedRun, StoredRun]
 
 
 def seed_groups(runs: Sequence[PlannedRun]) -> dict[str, list[PlannedRun]]:
@@ -28,32 +38,38 @@ def seed_groups(runs: Sequence[PlannedRun]) -> dict[str, list[PlannedRun]]:
     return groups
 
 
-def mean_curve(curves: Sequence[Mapping[int, float]]) -> dict[int, float]:
-    """The mean over the curves at every step that all of them have."""
-    steps = set(curves[0]).intersection(*curves[1:])
-    return {step: statistics.fmean(curve[step] for curve in curves) for step in sorted(steps)}
+def bands(members: Sequence[Curves]) -> dict[str, Band]:
+    """The band of every metric that all members have at several steps, by its name."""
+    shared = [name for name in members[0] if all(name in curves for curves in members)]
+    found = {name: t_band([curves[name] for curves in members]) for name in sorted(shared)}
+    return {name: band for name, band in found.items() if len(band.mean) > 1}
 
 
 def record_group(
     sweep_name: str,
     name: str,
-    members: Sequence[tuple[PlannedRun, StoredRun]],
+    members: Sequence[Member],
     parents: Sequence[StoredRun],
-    curve_of: Callable[[str], Mapping[int, float]],
+    curves_of: Callable[[StoredRun], Curves],
     recorder: Recorder,
 ) -> None:
     """Record the parent of a group whose runs are all done, unless it is there as it should be.
 
-    ``parents`` are the records of kind `group` in the sweep; ``curve_of`` gives the losses of a
-    run id by step.
+    ``members`` are two or more; ``parents`` are the records of kind `group` in the sweep, and
+    ``curves_of`` gives all curves of a record.
     """
     identity = _identity(members)
     known = [p for p in parents if p.name == name and p.superseded_by is None]
     same = [p for p in known if p.tags.get(keys.MEMBERS) == identity and p.is_done]
-    parent_id = same[0].run_id if same else _begin(sweep_name, name, identity, members, recorder)
-    if not same:
-        curve = mean_curve([curve_of(stored.run_id) for _, stored in members])
-        recorder.set_group_curve(parent_id, curve)
+    if same:
+        parent_id = same[0].run_id
+    else:
+        found = bands([curves_of(stored) for _, stored in members])
+        parent_id = recorder.begin(_to_record(sweep_name, name, identity, members, found))
+        for metric, band in found.items():
+            recorder.add_points(parent_id, metric, band.mean.items())
+            recorder.add_points(parent_id, metric + keys.LOW, band.low.items())
+            recorder.add_points(parent_id, metric + keys.HIGH, band.high.items())
         recorder.end(parent_id, Outcome("finished"))
         for old in known:
             recorder.supersede(old.run_id, parent_id)
@@ -63,19 +79,21 @@ def record_group(
             recorder.set_tag(stored.run_id, keys.PARENT_RUN_ID, parent_id)
 
 
-def _begin(
+def _to_record(
     sweep_name: str,
     name: str,
     identity: str,
-    members: Sequence[tuple[PlannedRun, StoredRun]],
-    recorder: Recorder,
-) -> str:
+    members: Sequence[Member],
+    found: Mapping[str, Band],
+) -> RunToRecord:
     first = members[0][0]
     flat = [run.declared.config.flat() for run, _ in members]
     shared = {
         key: value for key, value in flat[0].items() if all(f.get(key) == value for f in flat)
     }
-    record = RunToRecord(
+    differing = [key for key in flat[0] if key not in shared]
+    words = _in_words(len(members), differing, found)
+    return RunToRecord(
         name=name,
         sweep=sweep_name,
         experiment=first.declared.experiment,
@@ -84,11 +102,25 @@ def _begin(
         engine=first.engine,
         params=shared,
         tags={keys.MEMBERS: identity, keys.MEMBER_RUNS: " ".join(r.run_id for _, r in members)},
-        description=f"Mean over {len(members)} seeds. {first.declared.config.description}".strip(),
+        description="\n\n".join(filter(None, (first.declared.config.description, words))),
     )
-    return recorder.begin(record)
 
 
-def _identity(members: Sequence[tuple[PlannedRun, StoredRun]]) -> str:
-    text = " ".join(sorted(stored.run_id for _, stored in members))
+def _in_words(num_members: int, differing: Sequence[str], found: Mapping[str, Band]) -> str:
+    """What the group is and what it came to, as Markdown: MLflow shows it above the record."""
+    lines = [
+        f"{num_members} runs that differ in {' and '.join(f'`{d}`' for d in differing)} alone."
+    ]
+    for metric, band in found.items():
+        step = max(band.mean)
+        line = f"`{metric}` at step {step}: mean {cell(band.mean[step])}"
+        if step in band.low and step in band.high:
+            low, high = cell(band.low[step]), cell(band.high[step])
+            line += f", {100 * CONFIDENCE:g} % interval {low} to {high}"
+        lines.append(f"{line}.")
+    return " ".join(lines)
+
+
+def _identity(members: Sequence[Member]) -> str:
+    text = " ".join([FORM, *sorted(stored.run_id for _, stored in members)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -157,6 +157,7 @@ class _Alone(_Trainer):
 
     def _begin(self) -> TrainingState:
         from harness.gpt.seed import random_streams
+        from harness.train.evaluation import evaluation_of
         from harness.train.resume import checkpoint_of
 
         begun = self.begin(self.position, self.run)
@@ -164,7 +165,9 @@ class _Alone(_Trainer):
         if begun.saved is not None:
             self._streams = random_streams(state.device)
         made = functools.partial(checkpoint_of, state, self.run.fingerprint)
-        self.watches[self.position] = Watch(self.position, self.run, made, self.emit, begun.saved)
+        evaluate = evaluation_of(state.config, state.held_out, lambda: state.model)
+        watch = Watch(self.position, self.run, made, self.emit, begun.saved, evaluate=evaluate)
+        self.watches[self.position] = watch
         return state
 
     def _train(self, state: TrainingState, watch: Watch, until: int) -> None:
@@ -240,5 +243,7 @@ class _Together(_Trainer):
                 begun = self.begin(position, run)
                 started[position], saved = run_of(begun.state), begun.saved
             made = functools.partial(checkpoints.of, started[position], run.fingerprint)
-            self.watches[position] = Watch(position, run, made, self.emit, saved, len(self.runs))
+            together, evaluate = len(self.runs), checkpoints.evaluation_of(started[position])
+            watch = Watch(position, run, made, self.emit, saved, together, evaluate)
+            self.watches[position] = watch
         self._stacked = {position: started[position] for position in self.runs}

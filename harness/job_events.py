@@ -54,10 +54,14 @@ class Resumed:
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
-    """Losses of consecutive steps of a run, all finite, as (step, loss)."""
+    """Losses of consecutive steps of a run as (step, loss), and `val/loss` after some of them.
+
+    All are finite.
+    """
 
     run: int
     losses: tuple[tuple[int, float], ...]
+    evaluations: tuple[tuple[int, float], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

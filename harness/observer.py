@@ -45,6 +45,9 @@ class Observer:
     def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
         """Losses of consecutive steps came in, as (step, loss)."""
 
+    def on_evaluations(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
+        """A run was evaluated on what it holds out; `val/loss` as (step, loss)."""
+
     def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
         """A run's training ended, one way or another."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.errors import shorten
 from harness.planning import PlannedRun
+from harness.spec.run_config import RunConfig
 from harness.tracking import keys
 from harness.tracking.record import DatasetInput, RunToRecord
 
@@ -25,12 +26,24 @@ def to_record(sweep_name: str, planned: PlannedRun) -> RunToRecord:
         engine=planned.engine,
         params=config.flat(),
         tags={**tags, keys.EXPECT: keys.EXPECT_NONE},
-        description=config.description,
+        description=config.description or _in_words(config),
         dataset=DatasetInput(
             name=_corpus_name(planned),
             digest=planned.corpus.digest,
             source=str(source),
         ),
+    )
+
+
+def _in_words(config: RunConfig) -> str:
+    """What a run without a description is, in a line: MLflow's page shows it above 25 params."""
+    model, train, rate = config.model, config.train, getattr(config.optimizer, "lr", None)
+    heads = "head" if model.num_heads == 1 else "heads"
+    layers = "layer" if model.num_layers == 1 else "layers"
+    optimizer = config.optimizer.name if rate is None else f"{config.optimizer.name} at lr {rate:g}"
+    return (
+        f"{optimizer}, {train.steps} steps of {train.batch_size} x {train.seq_len} tokens; "
+        f"{model.num_layers} {layers} of {model.num_heads} {heads}, {model.embed_dim} wide"
     )
 
 

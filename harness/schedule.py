@@ -33,6 +33,7 @@ from harness.observer import Observer, RunOutcome
 from harness.planning import PlannedRun
 from harness.recording import to_record
 from harness.retention import superseded
+from harness.spec.evaluations import Evaluations
 from harness.spec.records import SavedCheckpoint
 from harness.tracking import keys
 from harness.tracking.inside import require_inside
@@ -45,13 +46,29 @@ from harness.tracking.store import Store
 
 @dataclasses.dataclass
 class _Running:
-    """A run while it trains: its record, and its checkpoints as {step: loss}."""
+    """A run while it trains: its record, and its checkpoints as {step: loss}.
+
+    ``losses`` and ``evaluations`` are those that an earlier attempt stored, by step.
+    """
 
     planned: PlannedRun
     run_id: str
     checkpoints: dict[int, float] = dataclasses.field(default_factory=dict)
     losses: Mapping[int, float] = dataclasses.field(default_factory=dict)
-    """Stored by an earlier attempt, by step."""
+    evaluations: Mapping[int, float] = dataclasses.field(default_factory=dict)
+
+    def stored_up_to(self, position: int, step: int) -> Steps:
+        """What an earlier attempt stored, as the run at ``position`` would tell it again."""
+        losses = tuple((n, self.losses[n]) for n in range(1, step + 1))
+        return Steps(position, losses, tuple(e for e in self.evaluations.items() if e[0] <= step))
+
+    def not_evaluated(self) -> list[int]:
+        """The steps up to the last stored loss whose evaluation is not stored.
+
+        One that was not finite is among them: the run goes on from before it, to the same value.
+        """
+        asked = Evaluations.of(self.planned.declared.config)
+        return [step for step in asked.up_to(len(self.losses)) if step not in self.evaluations]
 
 
 FAILED_BEFORE = "as in the call before: it fails by its settings or its data, not by chance"
@@ -61,7 +78,7 @@ class Schedule:
     """Trains planned runs on an executor and records them; the executor's callbacks.
 
     Who trains trials derives from it: the runs wait at `rungs`, where `reached` says which stop;
-    `record_of` is what is recorded of a run that begins, and `hear` hears losses.
+    `record_of` is what is recorded of a run that begins, and `hear` hears its steps.
     """
 
     rungs: tuple[int, ...] = ()
@@ -112,13 +129,15 @@ class Schedule:
         """A planned run as it is recorded."""
         return to_record(self.sweep_name, planned)
 
-    def hear(self, planned: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
-        """A run's losses, once they are with the recorder."""
-        self.observer.on_losses(planned, losses)
+    def hear(self, planned: PlannedRun, steps: Steps) -> None:
+        """A run's steps, once they are with the recorder."""
+        self.observer.on_losses(planned, steps.losses)
+        if steps.evaluations:
+            self.observer.on_evaluations(planned, steps.evaluations)
 
-    def resumed(self, planned: PlannedRun, losses: Sequence[float]) -> None:
-        """A run goes on after steps whose losses were stored before; step 1 comes first."""
-        self.observer.on_resume(planned, len(losses))
+    def resumed(self, planned: PlannedRun, steps: Steps) -> None:
+        """A run goes on after steps that were stored before; step 1 comes first."""
+        self.observer.on_resume(planned, len(steps.losses))
 
     def reached(self, step: int) -> Collection[int]:
         """The runs of the stack that stop at a rung, by their places in it."""
@@ -146,7 +165,8 @@ class Schedule:
         elif isinstance(event, Steps):
             with shielded():
                 self.recorder.add_steps(running.run_id, event.losses)
-            self.hear(running.planned, event.losses)
+                self.recorder.add_points(running.run_id, keys.VAL_LOSS, event.evaluations)
+            self.hear(running.planned, event)
         elif isinstance(event, StagedCheckpoint):
             with shielded():
                 self._publish(running, event)
@@ -170,7 +190,8 @@ class Schedule:
         self.observer.on_start(planned)
         saved: tuple[SavedCheckpoint, ...] = ()
         if planned.stored is not None:
-            saved = saved_checkpoints(self.store, running.run_id, running.losses)
+            missing = running.not_evaluated()
+            saved = saved_checkpoints(self.store, running.run_id, running.losses, missing)
             running.checkpoints = {checkpoint.step: checkpoint.loss for checkpoint in saved}
             if not saved:
                 self._forget_checkpoints(running, after=0)
@@ -185,7 +206,9 @@ class Schedule:
         if planned.stored is None:
             return _Running(planned, self.recorder.begin(record))
         run_id = self.recorder.resume(planned.stored.run_id, record)
-        return _Running(planned, run_id, losses=history(self.store, run_id))
+        losses = history(self.store, run_id)
+        evaluations = history(self.store, run_id, keys.VAL_LOSS)
+        return _Running(planned, run_id, losses=losses, evaluations=evaluations)
 
     def _go_on(self, running: _Running, event: Resumed) -> None:
         """Hear what was heard before, and let go of checkpoints that are of no use."""
@@ -194,8 +217,7 @@ class Schedule:
         with shielded():
             self._forget_checkpoints(running, after=event.step)
         if event.step:
-            losses = [running.losses[step] for step in range(1, event.step + 1)]
-            self.resumed(running.planned, losses)
+            self.resumed(running.planned, running.stored_up_to(event.run, event.step))
 
     def _forget_checkpoints(self, running: _Running, *, after: int) -> None:
         """Remove those of later steps: the run will make them again."""

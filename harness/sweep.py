@@ -7,8 +7,9 @@ checked from what the store holds, so they are checked for runs that were skippe
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.call import Call
@@ -20,9 +21,12 @@ from harness.results import SweepResult
 from harness.search.planned import PlannedSearch, Planner
 from harness.search.storage_check import check_storages
 from harness.spec.sweep_file import Sweep
+from harness.tracking.experiments import ensure_mlflow_experiment
+from harness.tracking.lease import Lease
 from harness.tracking.lock import hold
-from harness.tracking.read import find_runs
+from harness.tracking.read import find_usable_runs
 from harness.tracking.store import STORE_FOLDER, Store, open_store
+from harness.tracking.sweep_lease import hold_sweep
 
 FORCED_SEARCHES = (
     "--force trains the runs of experiments again and leaves searches alone: their studies go on, "
@@ -43,7 +47,7 @@ class SweepPlan:
         _check_selection(sweep, self.only)
         store = _existing_store(tracking_uri)
         self.state_dir = store.state_dir if store else Path.cwd() / STORE_FOLDER
-        self.stored = find_runs(store) if store else []
+        self.stored = find_usable_runs(store, sweep.name) if store else []
         self.corpora = Corpora(self.state_dir / ".cache" / "corpora", write=False)
 
     def runs(self, *, force: bool = False) -> tuple[PlannedRun, ...]:
@@ -124,13 +128,37 @@ def run_sweep(
     check_storages(searches, store.state_dir)
     if force and searches:
         observer.on_note(FORCED_SEARCHES)
-    with hold(store.state_dir, store.uri, wait=wait), installed():
-        call = Call(sweep, store, only, observer)
+    with _held(store, sweep, wait, observer) as (experiment_id, lease):
+        call = Call(sweep, store, experiment_id, only, observer, lease)
         call.plan(force=force, experiments=experiments)
         call.train(jobs, fail_fast=fail_fast)
         if not (fail_fast and call.has_failed):
             call.search()
         return call.finish()
+
+
+@contextlib.contextmanager
+def _held(
+    store: Store, sweep: Sweep, wait: bool, observer: Observer
+) -> Iterator[tuple[str, Lease]]:
+    """Hold the store, and the sweep where the store is shared; its MLflow experiment, the lease."""
+    tell = observer.on_note
+    with hold(store.state_dir, store.uri, wait=wait, tell=tell) as lease, installed():
+        description = sweep.description or _contents(sweep)
+        experiment_id = ensure_mlflow_experiment(store, sweep.name, description)
+        if store.is_local:
+            yield experiment_id, lease
+            return
+        with hold_sweep(store, experiment_id, sweep.name, wait=wait, tell=tell) as shared:
+            yield experiment_id, shared
+
+
+def _contents(sweep: Sweep) -> str:
+    """What is in a sweep that has no description of its own."""
+    experiments = ", ".join(experiment.name for experiment in sweep.experiments)
+    searches = ", ".join(search.name for search in sweep.searches)
+    named = {"Experiments": experiments, "Searches": searches}
+    return " ".join(f"{kind}: {names}." for kind, names in named.items() if names)
 
 
 def _globs(only: str | Sequence[str]) -> Sequence[str]:

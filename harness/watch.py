@@ -1,4 +1,4 @@
-"""What follows one run while it trains: its losses, its divergence, its checkpoints, its end."""
+"""What follows one run while it trains: losses, evaluations, divergence, checkpoints, its end."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from harness.job_events import (
     Steps,
     checkpoint_name,
 )
+from harness.spec.evaluations import Evaluations
 from harness.spec.records import LossRecord, SavedCheckpoint
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ FIRST_GUESS_S = 0.01  # what saving a small run takes, until one was saved
 
 
 class Watch:
-    """Hears a run's steps: collects its losses, notices divergence, saves checkpoints.
+    """Hears a run's steps: collects losses, evaluates, notices divergence, saves checkpoints.
 
-    ``checkpoint_of`` gives the run's checkpoint as it is after the step heard of last. A run that
-    goes on from ``saved`` was heard up to there before. ``together`` is how many runs wait while
-    one of them is saved: all of a stack.
+    ``checkpoint_of`` gives the run's checkpoint as it is after the step heard of last, and
+    ``evaluate`` its loss on what it holds out. A run that goes on from ``saved`` was heard, and
+    evaluated, up to there before. ``together`` is how many runs wait while one of them is saved:
+    all of a stack.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Watch:
         emit: Emit,
         saved: SavedCheckpoint | None = None,
         together: int = 1,
+        evaluate: Callable[[], float] | None = None,
     ) -> None:
         self.position, self.run, self.emit = position, run, emit
-        self.checkpoint_of = checkpoint_of
+        self.checkpoint_of, self.evaluate = checkpoint_of, evaluate
         self.waiting: list[float] = []  # losses up to `step` that were not emitted yet
+        self.evaluated: list[tuple[int, float]] = []  # nor were these
         self.step, self.last_loss = (saved.step, saved.loss) if saved else (0, math.nan)
         self.saved_step, self.together, self.saving_s = self.step, together, FIRST_GUESS_S
         self.diverged_at: tuple[int, float] | None = None
@@ -69,6 +73,7 @@ class Watch:
             self._hear(record)
             if self.diverged_at is not None:
                 return {record.run}
+        self._evaluate_if_due()
         now = time.monotonic()
         if now - self.emitted_at >= EMIT_INTERVAL_S:
             self.flush()
@@ -87,12 +92,19 @@ class Watch:
             self.waiting += losses
             self.step, self.last_loss = record.first_step + len(losses) - 1, losses[-1]
 
+    def _evaluate_if_due(self) -> None:
+        """After a step that asks for it, `val/loss`; left out, as every metric, if not finite."""
+        if self.evaluate is not None and self.step in Evaluations.of(self.run.config):
+            loss = self.evaluate()
+            if math.isfinite(loss):
+                self.evaluated.append((self.step, loss))
+
     def flush(self) -> None:
         """Emit the losses that wait."""
         if self.waiting:
-            first_step = self.step - len(self.waiting) + 1
-            self.emit(Steps(self.position, tuple(enumerate(self.waiting, first_step))))
-        self.waiting = []
+            losses = enumerate(self.waiting, self.step - len(self.waiting) + 1)
+            self.emit(Steps(self.position, tuple(losses), tuple(self.evaluated)))
+        self.waiting, self.evaluated = [], []
         self.emitted_at = time.monotonic()
 
     def result(self) -> JobResult:

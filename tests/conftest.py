@@ -12,13 +12,18 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sweep_files
 from filelock import FileLock
 from postgres import Postgres, started_server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow ones: one at the end would leave the other workers idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +37,18 @@ def ready_made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(shared / "ready-made.lock"):
         ensure_database(database)
     return database
+
+
+@pytest.fixture
+def another_store(ready_made_store: Path) -> Callable[[Path], str]:
+    """Makes an empty store beside that of the project; its URI."""
+
+    def make(database: Path) -> str:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ready_made_store, database)
+        return f"sqlite:///{database}"
+
+    return make
 
 
 @pytest.fixture
@@ -49,9 +66,15 @@ def project(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """The current directory of the test: `mlruns/mlflow.db`, empty, with the link to it."""
+    folder = tmp_path.resolve() / "project"
+    _make_project(folder, ready_made_store)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def _make_project(folder: Path, ready_made_store: Path) -> None:
     from harness.tracking import relocation
 
-    folder = tmp_path.resolve() / "project"
     (folder / "mlruns").mkdir(parents=True)
     shutil.copyfile(ready_made_store, folder / "mlruns" / "mlflow.db")
     (folder / "mlflow.db").symlink_to(Path("mlruns") / "mlflow.db")
@@ -59,8 +82,6 @@ def project(
     with connection:
         relocation.mend(connection, folder / "mlruns")
     connection.close()
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -111,3 +132,50 @@ def chapter(
     """The finished chapter, as the current directory of the test."""
     monkeypatch.chdir(finished_chapter.folder)
     return finished_chapter
+
+
+REPORTED = {
+    "adamw": {
+        "matrix": {"optimizer.lr": [0.01, 0.1]},
+        "seeds": 3,
+        "expect": [
+            {"metric": "train/loss", "at": 1, "above": 0.1},
+            {"metric": "train/loss", "below": 1e-9, "over": "mean"},
+        ],
+    },
+    "sgd": {
+        "optimizer": {"name": "sgd"},
+        "matrix": {"optimizer.lr": [0.01, 0.1, 1e6]},
+        "seeds": 3,
+    },
+    "sizes": {"matrix": {"train.batch_size": [1, 4]}, "seeds": 2},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reported:
+    """A directory with a trained sweep, one learning rate of which diverges, and its report."""
+
+    folder: Path
+    page: str
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory, ready_made_store: Path) -> Reported:
+    """`sweep.yaml`, run and reported by the real commands; once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, printed = shared / "reported", shared / "reported.txt"
+    with FileLock(shared / "reported.lock"):
+        if not printed.exists():
+            _make_project(folder, ready_made_store)
+            file = folder / "sweep.yaml"
+            sweep_files.write_sweep(file, REPORTED, train={"steps": 12, "engine": "plain"})
+            run = sweep_files.harness("run", "sweep.yaml", "-q", "-j", "1", cwd=folder)
+            assert run.returncode == 3, run.stderr  # one claim fails
+            report = sweep_files.harness("report", "sweep.yaml", cwd=folder)
+            assert report.returncode == 0, report.stderr
+            printed.write_text(report.stdout)
+    page = (folder / "sweep-report.html").read_text(encoding="utf-8")
+    return Reported(folder, page, printed.read_text())

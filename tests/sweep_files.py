@@ -92,7 +92,7 @@ def harness(*arguments: object, cwd: Path, **variables: str) -> subprocess.Compl
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+import pytest
 from sweep_files import CHAPTER_RUNS as RUNS
 from sweep_files import environment
 
@@ -24,6 +25,7 @@ print([name for name in ("torch", "matplotlib", "plotly") if name in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_every_claim_of_the_chapter_holds(chapter):
     assert chapter.first.returncode == 0, chapter.first.stderr
     assert chapter.first.stderr == ""

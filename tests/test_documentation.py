@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 COMMANDS = [
     *("run", "search", "plan", "validate", "schema"),
-    *("ls", "show", "diff", "export", "compare", "eval", "generate", "gc", "ui"),
+    *("ls", "show", "diff", "export", "compare", "report", "eval", "generate", "gc", "ui"),
 ]
 
 

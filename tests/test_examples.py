@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import sweep_files
+from typer.testing import CliRunner
 
+from harness.cli.main import app
 from harness.spec.load import load_sweep
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -21,6 +23,7 @@ def test_python_docs_is_valid_anywhere() -> None:
     assert {run.corpus.source.value for run in sweep.runs} == {"python-docs"}
 
 
+@pytest.mark.slow
 def test_python_docs_trains_and_writes_text(project: Path) -> None:
     call = sweep_files.harness(
         *("run", EXAMPLES / "python-docs.yaml", "--only", "adamw", "--set", "train.steps=40"),
@@ -31,9 +34,8 @@ def test_python_docs_trains_and_writes_text(project: Path) -> None:
     (run,) = json.loads(call.stdout)["runs"]
     assert run["status"] == "finished"
     assert run["final_loss"] < 25  # it begins near 40
-    text = sweep_files.harness(
-        *("generate", "adamw", "--prompt", "The ", "--max-new-tokens", 20, "--seed", 1), cwd=project
-    )
+    flags = ["--prompt", "The ", "--max-new-tokens", "20", "--seed", "1"]
+    text = CliRunner().invoke(app, ["generate", "adamw", *flags])
     assert text.stdout.startswith("The ")
     assert len(text.stdout.rstrip("\n")) >= 4
 
@@ -42,12 +44,9 @@ def test_python_docs_trains_and_writes_text(project: Path) -> None:
 def test_characters_trains_on_a_file_of_the_users(project: Path) -> None:
     assert CORPUS is not None
     shutil.copyfile(EXAMPLES / "characters.yaml", project / "characters.yaml")
-    call = sweep_files.harness(
-        *("run", "characters.yaml", "--set", f"data.file={CORPUS}", "--set", "train.steps=20"),
-        *("--json",),
-        cwd=project,
-    )
-    assert call.returncode == 0, call.stderr
+    flags = ["--set", f"data.file={CORPUS}", "--set", "train.steps=20", "--json"]
+    call = CliRunner().invoke(app, ["run", "characters.yaml", *flags])
+    assert call.exit_code == 0, call.stderr
     (run,) = json.loads(call.stdout)["runs"]
     assert run["status"] == "finished"
     assert [claim["holds"] for claim in run["expectations"]] == [True, None]

@@ -1,4 +1,4 @@
-"""Groups of seeds: a parent with the mean curve, and the runs under it."""
+"""Groups of seeds: a parent with mean and interval as curves, and the runs under it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import scipy.stats
 from sweep_files import write_sweep
 
-from harness.comparison import compare
-from harness.groups import mean_curve
+from harness.comparison.compare import compare
+from harness.groups import bands
 from harness.results import SweepResult
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
-from harness.tracking.read import StoredRun, find_runs, history
+from harness.tracking.read import StoredRun, all_histories, find_runs, history
 from harness.tracking.store import open_store
 
 
@@ -35,7 +36,6 @@ def test_a_group_of_seeds_has_a_parent_with_the_mean_of_its_runs(project):
     assert (parent.state, parent.status) == ("finished", "FINISHED")
     assert parent.fingerprint is None
     assert {child.group for child in children} == {parent.group}
-    assert parent.tags["mlflow.note.content"] == "Mean over 3 seeds. Section 9"
     assert "optimizer.lr" in parent.params
     assert "seed.model" not in parent.params
     curves = [history(open_store(), child.run_id) for child in children]
@@ -120,8 +120,63 @@ def test_a_claim_over_the_mean_is_one_result_of_the_group(project):
     assert first.detail.startswith("n = 3, 95 % interval ")
 
 
-def test_the_mean_curve_has_the_steps_that_all_have():
-    assert mean_curve([{1: 1.0, 2: 2.0, 3: 9.0}, {1: 3.0, 2: 4.0}]) == {1: 2.0, 2: 3.0}
+def test_a_parent_has_the_interval_around_the_mean_as_curves(project):
+    run({"seeds": 3})
+    (parent,) = records("group")
+    curves = all_histories(open_store(), parent)
+    assert set(curves) == {"train/loss", "train/loss.low", "train/loss.high"}
+    members = [history(open_store(), child.run_id) for child in records("run")]
+    for step in range(1, 7):
+        values = [member[step] for member in members]
+        mean, error = sum(values) / 3, scipy.stats.sem(values)
+        low, high = scipy.stats.t.interval(0.95, 2, loc=mean, scale=error)
+        assert curves["train/loss.low"][step] == pytest.approx(low, rel=1e-9, abs=1e-12)
+        assert curves["train/loss.high"][step] == pytest.approx(high, rel=1e-9, abs=1e-12)
+
+
+def test_a_parent_says_in_words_what_it_is_and_came_to(project):
+    run({"description": "Section *9*", "seeds": 3})
+    (parent,) = records("group")
+    (row,) = compare(Path("sweep.yaml")).to_dict("records")
+    mean, low, high = (f"{row[column]:.4f}" for column in ("final", "low", "high"))
+    assert parent.tags["mlflow.note.content"] == (
+        "Section *9*\n\n"
+        "3 runs that differ in `seed.model` and `seed.data` alone. "
+        f"`train/loss` at step 6: mean {mean}, 95 % interval {low} to {high}."
+    )
+
+
+def test_a_parent_of_another_form_is_replaced_by_the_next_call(project):
+    run({"seeds": 2})
+    (made,) = records("group")
+    store = open_store()
+    store.client.set_tag(made.run_id, "harness.members", "as an earlier version wrote it")
+    run({"seeds": 2})
+    old, new = records("group")
+    assert (old.run_id, old.superseded_by) == (made.run_id, new.run_id)
+    assert "train/loss.low" in new.metrics
+    assert {r.tags["mlflow.parentRunId"] for r in records("run")} == {new.run_id}
+
+
+def test_every_metric_that_all_members_have_at_several_steps_has_its_band():
+    first = {"train/loss": {1: 1.0, 2: 2.0, 3: 9.0}, "val/loss": {2: 1.0, 3: 2.0}, "last": {3: 1.0}}
+    second = {"train/loss": {1: 3.0, 2: 4.0}, "val/loss": {2: 3.0, 3: 2.0}, "last": {3: 2.0}}
+    third = {"train/loss": {1: 2.0, 2: 3.0}, "val/loss": {2: 2.0, 3: 2.0}, "last": {3: 3.0}}
+    found = bands([first, second, third])
+    assert {name: band.mean for name, band in found.items()} == {
+        "train/loss": {1: 2.0, 2: 3.0},
+        "val/loss": {2: 2.0, 3: 2.0},
+    }
+    assert found["val/loss"].low[3] == found["val/loss"].high[3] == 2.0
+    del third["val/loss"]
+    assert set(bands([first, second, third])) == {"train/loss"}
+
+
+def test_numbers_too_large_for_an_interval_leave_it_out():
+    huge = {"train/loss": {1: 1e308, 2: 1.0}}
+    other = {"train/loss": {1: -1e308, 2: 1.0}}
+    (band,) = bands([huge, other]).values()
+    assert (set(band.mean), set(band.low), set(band.high)) == ({1, 2}, {2}, {2})
 
 
 def test_a_seed_that_another_name_trained_first_counts_in_its_group_everywhere(project):

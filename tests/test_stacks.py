@@ -108,20 +108,20 @@ def bits(result: SweepResult, store: Store) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-def test_a_run_of_a_stack_is_the_run_alone_to_the_bit(project, tmp_path):
+def test_a_run_of_a_stack_is_the_run_alone_to_the_bit(project, tmp_path, another_store):
     together = bits(run(MIXED), open_store())
     assert together["lr/lr=1000000.0"][0] == "diverged"
     assert together["longer"][3] == ["step_000008", "step_000009"]
-    for name in together:
-        uri = f"sqlite:///{tmp_path}/{abs(hash(name))}.db"
+    for number, name in enumerate(together):
+        uri = another_store(tmp_path / f"{number}.db")
         assert bits(run(MIXED, only=[name], tracking_uri=uri), open_store(uri)) == {
             name: together[name]
         }
 
 
-def test_two_jobs_train_a_stack_to_the_bits_of_one(project, tmp_path):
+def test_two_jobs_train_a_stack_to_the_bits_of_one(project, tmp_path, another_store):
     sweep = {"a": {"seeds": 20}}
-    uri = f"sqlite:///{tmp_path}/two.db"
+    uri = another_store(tmp_path / "two.db")
     assert bits(run(sweep, jobs=2, tracking_uri=uri), open_store(uri)) == bits(
         run(sweep), open_store()
     )

@@ -165,11 +165,12 @@ def test_checkpoints_are_thinned_as_they_come(project):
     assert not list((project / "mlruns" / ".state").glob("*/"))
 
 
-def test_two_processes_train_the_same_bits_as_one(project, tmp_path, ready_made_store):
+@pytest.mark.slow
+def test_two_processes_train_the_same_bits_as_one(project, tmp_path, another_store):
     matrix = {"grid": {"matrix": {"optimizer.lr": [0.01, 0.1], "model.dropout": [0.0, 0.5]}}}
     bad = {"train": {"device": "cuda:99"}}  # on no machine: it fails, here and there
     entry = {"bad": bad, **matrix, "bare": {"train": {"engine": "bare"}}}
-    uri = f"sqlite:///{tmp_path}/other.db"
+    uri = another_store(tmp_path / "other.db")
     one = run(entry)
     two = run(entry, tracking_uri=uri, jobs=2)
     assert len(one.runs) == 6

@@ -29,6 +29,8 @@ LONG = {
     "short": {"optimizer": {"lr": 0.1}},
 }
 DROPOUT = {"model": {"dropout": 0.2}}
+EVALUATED = {**DROPOUT, "data": {"holdout": 0.25}, "train": {"eval_every": 70}}
+METRICS = ("train/loss", "val/loss")
 
 
 class Notes(Observer):
@@ -40,30 +42,37 @@ class Notes(Observer):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(ready_made_store: Path, tmp_path_factory) -> dict[str, dict[int, float]]:
-    """The losses of the runs of `LONG`, by name, where nothing disturbs them."""
+def uninterrupted(
+    ready_made_store: Path, tmp_path_factory
+) -> dict[tuple[str, str], dict[int, float]]:
+    """The losses of the runs of `LONG`, by name and metric, where nothing disturbs them."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     shutil.copyfile(ready_made_store, folder / "mlflow.db")
     uri = f"sqlite:///{folder}/mlflow.db"
-    path = write_sweep(folder / "sweep.yaml", LONG, **DROPOUT)
+    path = write_sweep(folder / "sweep.yaml", LONG, **EVALUATED)
     result = run_sweep(load_sweep(path), tracking_uri=uri)
     store = open_store(uri)
-    return {run.planned.name: history(store, str(run.run_id)) for run in result.runs}
+    return {
+        (run.planned.name, metric): history(store, str(run.run_id), metric)
+        for run in result.runs
+        for metric in METRICS
+    }
 
 
 def records() -> dict[str, StoredRun]:
     return {record.name: record for record in find_runs(open_store(create=False))}
 
 
-def points(run_id: str) -> list[tuple[int, float]]:
-    """Every point of the loss that the database holds, doubled ones too."""
+def points(run_id: str, metric: str = "train/loss") -> list[tuple[int, float]]:
+    """Every point of a loss that the database holds, doubled ones too."""
     with sqlite3.connect("mlruns/mlflow.db") as connection:
-        query = "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = 'train/loss'"
-        found = connection.execute(query, (run_id,)).fetchall()
+        query = "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = ?"
+        found = connection.execute(query, (run_id, metric)).fetchall()
     connection.close()
     return sorted(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "flags", "exit_code", "status"),
     [
@@ -76,7 +85,7 @@ def points(run_id: str) -> list[tuple[int, float]]:
 def test_a_sweep_that_is_killed_is_made_whole_by_the_next_call(
     project, uninterrupted, number, flags, exit_code, status
 ):
-    path = write_sweep(Path("sweep.yaml"), LONG, **DROPOUT)
+    path = write_sweep(Path("sweep.yaml"), LONG, **EVALUATED)
     with started("run", path, *flags, cwd=project) as process:
         read_until(process, "long  step 200:")
         family = psutil.Process(process.pid).children(recursive=True)
@@ -102,8 +111,9 @@ def test_a_sweep_that_is_killed_is_made_whole_by_the_next_call(
     found = records()
     assert {(r.state, r.status) for r in found.values()} == {("finished", "FINISHED")}
     assert len(find_runs(open_store())) == 2
-    for name, losses in uninterrupted.items():
-        assert points(found[name].run_id) == list(losses.items())
+    assert [*uninterrupted["long", "val/loss"]] == [*range(70, STEPS, 70), STEPS]
+    for (name, metric), losses in uninterrupted.items():
+        assert points(found[name].run_id, metric) == list(losses.items())
     names = checkpoints(open_store(), killed.run_id)
     assert names == ["step_001250", "step_001500"]
     assert not list((project / "mlruns" / ".state").glob("*/"))
@@ -153,12 +163,13 @@ def test_a_stopped_call_with_json_prints_one_object(project):
     assert errors == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["plain", "stacked"])
 @pytest.mark.parametrize("flags", [["-j", "1"], ["-j", "2"]], ids=["here", "workers"])
 def test_a_stopped_sweep_saves_what_it_has_and_goes_on_from_there(project, engine, flags):
-    train = {"steps": 3000, "log_every": 100, "engine": engine}
+    train = {"steps": 2000, "log_every": 100, "engine": engine}
     if engine == "stacked":
-        train |= {"steps": 60_000, "log_every": 2000}
+        train |= {"steps": 40_000, "log_every": 2000}
     names = ("a", "b")
     lrs = {name: {"optimizer": {"lr": lr}} for name, lr in zip(names, (0.01, 0.02), strict=True)}
     path = write_sweep(Path("sweep.yaml"), lrs, train=train, **DROPOUT)

@@ -20,6 +20,7 @@ from harness.cli import (
     generate,
     ls,
     plan,
+    report,
     run,
     schema,
     search,
@@ -52,6 +53,7 @@ app.command("show")(show.show_run)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("eval")(evaluate.evaluate)
 app.command("generate")(generate.generate)
 app.command("gc")(garbage.gc)

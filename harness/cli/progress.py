@@ -77,6 +77,12 @@ class Lines(Notes):
             if step == 1 or step % train.log_every == 0 or step == train.steps:
                 print(f"{run.name}  step {step:>3}: loss = {loss:.4f}", flush=True)
 
+    def on_evaluations(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
+        """See `Observer`."""
+        if run.declared.trial is None:
+            for step, loss in losses:
+                print(f"{run.name}  step {step:>3}: val/loss = {loss:.4f}", flush=True)
+
     def on_search(self, progress: SearchProgress) -> None:
         """See `Observer`."""
         print(search_line(progress), flush=True)

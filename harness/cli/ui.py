@@ -102,7 +102,8 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 
 def _print_links(url: str, store: Store) -> str:
     """The page of each sweep in our view; returns that of the newest sweep."""
-    from harness.tracking.experiments import sweeps, view_link
+    from harness.tracking.experiments import sweeps
+    from harness.tracking.view import view_link
 
     link = url
     for name, experiment_id in sweeps(store):

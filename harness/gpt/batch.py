@@ -47,6 +47,13 @@ def get_batch(
             f"data must hold at least seq_len + 2 = {seq_len + 2} tokens, got {len(data)}"
         )
     starts = torch.randint(0, len(data) - seq_len - 1, (batch_size,), generator=generator)
+    return windows(data, starts, seq_len)
+
+
+def windows(
+    data: torch.Tensor, starts: torch.Tensor, seq_len: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The windows of `data` that begin at `starts` (B,), as `get_batch` returns them."""
     offsets = starts[:, None] + torch.arange(seq_len + 1)  # (B, T + 1)
-    windows = data[offsets.to(data.device)].long()
-    return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
+    found = data[offsets.to(data.device)].long()
+    return found[:, :-1].contiguous(), found[:, 1:].contiguous()

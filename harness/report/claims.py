@@ -13,7 +13,9 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.report.statistics import t_interval
+from harness.spec.evaluations import Evaluations
 from harness.spec.expectations import Claim, Place, Reference
+from harness.spec.metrics import METRICS
 from harness.spec.pairing import partner
 from harness.spec.sweep_file import DeclaredRun, Experiment
 
@@ -165,13 +167,26 @@ class _Check:
         wanted = place.step or place.window
         if wanted is not None and wanted > steps:
             raise _Undecided(f"{run.name} has {steps} steps here")
+        recorded = self._recorded(run)
+        if place.window is not None and place.window > len(recorded):
+            raise _Undecided(f"{run.name} has {Evaluations.of(run.config).counted()} here")
+        if place.window is None and (place.step or steps) not in recorded:
+            raise _Undecided(f"{run.name} is not evaluated at step {place.step} here")
+        looked_at = recorded[-place.window :] if place.window else [place.step or steps]
         curve = self._curve(run)
-        if place.window is None:
-            values = [curve.get(place.step or steps)]
-        else:
-            values = [curve.get(step) for step in range(steps - place.window + 1, steps + 1)]
+        values = [curve.get(step) for step in looked_at]
         known = [v for v in values if v is not None and math.isfinite(v)]
         return _reduce(known, place.by) if len(known) == len(values) else None
+
+    def _recorded(self, run: DeclaredRun) -> Sequence[int]:
+        """The steps that have a value, by the settings with which the run was made."""
+        steps = run.config.train.steps
+        if METRICS[self.claim.metric] != "evaluations":
+            return range(1, steps + 1)
+        evaluations = Evaluations.of(run.config)
+        if not evaluations.holds_out:
+            raise _Undecided(f"{run.name} holds nothing out here")
+        return evaluations.up_to(steps)
 
     def _curve(self, run: DeclaredRun) -> Curve:
         curve = self.curve_of(run, self.claim.metric)
@@ -180,13 +195,13 @@ class _Check:
         return curve
 
     def _same_as(self, run: DeclaredRun) -> ClaimResult:
-        """Every step, bit for bit; what is observed is the largest difference."""
+        """Every step that has a value, bit for bit; the largest difference is observed."""
         name = self.claim.experiment
         assert name is not None
         other = partner(run, self.experiments[name])
         assert other is not None, "the loader pairs every run"
         ours, theirs = self._curve(run), self._curve(other)
-        wanted = range(1, run.config.train.steps + 1)
+        wanted = self._recorded(run)
         missing = [step for step in wanted if step not in ours or step not in theirs]
         if missing:
             detail = f"step {missing[0]} is missing"

@@ -30,8 +30,10 @@ def cell(value: Any) -> str:
 def shown_columns(frame: DataFrame) -> list[str]:
     """The columns worth a reader's while: those that hold anything, `n` only where it says more."""
     hidden = {"experiment"}
-    if (frame["n"] <= 1).all():
+    if "n" in frame and (frame["n"] <= 1).all():
         hidden |= {"n", "low", "high"}
+    if "diverged" in frame and not frame["diverged"].any():
+        hidden |= {"diverged"}
     return [
         str(column)
         for column in frame.columns

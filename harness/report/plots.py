@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.report.compare import CurveBand
+from harness.report.bands import CurveBand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,15 +24,19 @@ STYLES = ("-", "--", ":", "-.")
 MAX_LEGEND = 24
 
 
-def curves_figure(bands: Sequence[CurveBand], metric: str) -> Figure:
-    """The curves of a metric over the steps, log-scaled where every value is positive."""
+def curves_figure(bands: Sequence[CurveBand], metric: str, colours: Sequence[str] = ()) -> Figure:
+    """The curves of a metric over the steps, log-scaled where every value is positive.
+
+    ``colours`` are those of the curves; by default each has the next of `COLOURS`.
+    """
     from matplotlib.figure import Figure  # no pyplot: no global state, no display
 
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.add_subplot()
     lines: list[Line2D] = []
     for i, band in enumerate(bands):
-        colour, style = COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)]
+        colour = colours[i] if colours else COLOURS[i % len(COLOURS)]
+        style = STYLES[i // len(COLOURS) % len(STYLES)]
         steps = list(band.mean)
         values = list(band.mean.values())
         marker = "o" if len(steps) == 1 else None

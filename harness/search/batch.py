@@ -15,9 +15,11 @@ import optuna
 from optuna.trial import TrialState
 
 from harness.planning import PlannedRun
-from harness.search.pruners import report_steps
-from harness.search.values import final_values, reduced, worst_values
+from harness.search.curves import Curves
+from harness.search.values import final_values, worst_values
+from harness.spec.evaluations import Evaluations
 from harness.spec.metrics import METRICS
+from harness.spec.reports import report_steps
 from harness.spec.search import SearchConfig
 from harness.tracking import keys
 from harness.tracking.read import StoredRun
@@ -53,7 +55,14 @@ class BatchTrial:
     @property
     def steps(self) -> int:
         """Steps of a whole run of it."""
-        return self.planned.declared.config.train.steps if self.planned else 0
+        return self.evaluations.steps
+
+    @property
+    def evaluations(self) -> Evaluations:
+        """When a whole run of it is evaluated."""
+        if self.planned is None:
+            return Evaluations(0, None, holds_out=False)
+        return Evaluations.of(self.planned.declared.config)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +74,8 @@ class Report:
     value: float
 
 
-LossesOf = Callable[[PlannedRun], Sequence[float]]
-"""The losses of a run so far, from step 1."""
+CurvesOf = Callable[[PlannedRun], Curves]
+"""What a run has shown so far."""
 
 
 class Batch:
@@ -77,13 +86,15 @@ class Batch:
         config: SearchConfig,
         study: optuna.Study,
         trials: Sequence[BatchTrial],
-        losses_of: LossesOf,
+        curves_of: CurvesOf,
         on_reports: Callable[[Sequence[Report]], None],
     ) -> None:
         self.config, self.study, self.trials = config, study, list(trials)
-        self.losses_of, self.on_reports = losses_of, on_reports
-        lengths = {trial.steps for trial in trials}
-        self._reports_at = {length: frozenset(report_steps(config, length)) for length in lengths}
+        self.curves_of, self.on_reports = curves_of, on_reports
+        self._reports_at = {
+            evaluations: frozenset(report_steps(config, evaluations))
+            for evaluations in {trial.evaluations for trial in trials}
+        }
         self.rungs = tuple(sorted(frozenset().union(*self._reports_at.values())))
         self._played = 0
 
@@ -101,10 +112,12 @@ class Batch:
         for trial in self.trials:
             if trial.planned is None or trial.pruned_at is not None:
                 continue
-            losses = self.losses_of(trial.planned)
-            if step not in self._reports_at[trial.steps] or len(losses) < step:
-                continue  # it has no rung here, or diverged or failed before
-            value = reduced(losses[:step], self.config.reduce)
+            if step not in self._reports_at[trial.evaluations]:
+                continue
+            curves = self.curves_of(trial.planned)
+            value = curves.value(self.config.metric[0], step, self.config.reduce)
+            if value is None:
+                continue  # it diverged or failed before
             trial.trial.report(value, step)
             reports.append(Report(trial, step, value))
             # Asked of those that stay in any case too: successive halving counts them in.
@@ -139,10 +152,10 @@ class Batch:
     def _tell_finished(self, trial: BatchTrial) -> list[Report]:
         assert trial.planned is not None
         assert trial.record is not None
-        losses = self.losses_of(trial.planned)
-        values = final_values(self.config, losses, trial.record.metrics)
+        curves = self.curves_of(trial.planned)
+        values = final_values(self.config, curves, trial.steps, trial.record.metrics)
         reports = []
-        if len(values) == 1 and METRICS[self.config.metric[0]] == "every step":
+        if len(values) == 1 and METRICS[self.config.metric[0]] != "last step":
             trial.trial.report(values[0], trial.steps)
             reports.append(Report(trial, trial.steps, values[0]))
         self.study.tell(trial.trial, values)

@@ -9,8 +9,10 @@ from typing import Protocol
 
 from harness.observer import Observer
 from harness.planning import Corpora
+from harness.search.curves import Curves
 from harness.spec.fingerprint import fingerprint
 from harness.spec.sweep_file import DeclaredRun, Search, Sweep
+from harness.tracking import keys
 from harness.tracking.read import StoredRun, history
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store
@@ -34,9 +36,14 @@ class Context:
     corpora: Corpora
     stored: list[StoredRun]
 
-    def losses_of(self, run: StoredRun) -> list[float]:
-        """A record's losses from step 1."""
-        return [loss for _, loss in sorted(history(self.store, run.run_id).items())]
+    def curves_of(self, run_id: str) -> Curves:
+        """What a record holds of the run's losses."""
+        curves = Curves()
+        losses, evaluations = (
+            history(self.store, run_id, metric) for metric in (keys.TRAIN_LOSS, keys.VAL_LOSS)
+        )
+        curves.add(losses.items(), evaluations.items())
+        return curves
 
 
 def study_name(context: Declared, search: Search) -> str:

@@ -8,11 +8,12 @@ trials, a new parent takes the place of the old one, and the trials' runs are pu
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from harness.search.curves import Curves
 from harness.search.parents import covers, current_parent
-from harness.search.result import STATES, SearchResult
+from harness.search.result import STATES, SearchResult, best_text
 from harness.search.study_log import StudyLog
 from harness.spec.names import compact
 from harness.spec.sweep_file import Search
@@ -21,7 +22,6 @@ from harness.tracking.read import StoredRun
 from harness.tracking.record import Outcome, RunToRecord
 from harness.tracking.recorder import Recorder
 
-BEST_VALUE = "search/best_value"  # by trial: the best so far
 PLOTS = "plots"
 BEST_TRIAL = "best.trial"  # a param, written at the end
 
@@ -43,6 +43,7 @@ class SearchRecord:
         self.recorder, self.sweep_name = recorder, sweep_name
         self.search, self.study = search, study
         self._known = current_parent(stored, study)
+        self._has_ended = False
         self.run_id = ""
 
     def covers(self, num_trials: int) -> bool:
@@ -68,15 +69,16 @@ class SearchRecord:
         self,
         result: SearchResult,
         log: StudyLog,
-        curve: Mapping[int, float],
+        curves: Curves,
         trials: Sequence[StoredRun],
     ) -> None:
-        """Write the best trial's curve, the counts and the plots, and end the parent.
+        """Write the best trial's curves, the counts and the plots, and end the parent.
 
         ``trials`` are the records that trials were trained in, in this call or before.
         """
-        self.recorder.add_points(self.run_id, BEST_VALUE, best_so_far(result))
-        self.recorder.set_group_curve(self.run_id, curve)
+        self.recorder.add_points(self.run_id, keys.BEST_VALUE, best_so_far(result))
+        self.recorder.add_steps(self.run_id, enumerate(curves.losses, 1))
+        self.recorder.add_points(self.run_id, keys.VAL_LOSS, curves.evaluations.items())
         self.recorder.add_params(self.run_id, _best_params(result))
         from harness.search.plots import write_plots  # plotly and matplotlib take half a second
 
@@ -86,10 +88,13 @@ class SearchRecord:
                 self.recorder.add_folder(self.run_id, Path(folder), PLOTS)
         counts = {f"trials.{state}": str(result.states.get(state, 0)) for state in STATES}
         self.recorder.add_params(self.run_id, counts)
-        tags = {keys.NUM_TRIALS: str(len(result.trials))}
+        words = _in_words(self.search, result)
+        note = "\n\n".join(filter(None, (self.search.description, words)))
+        tags = {keys.NUM_TRIALS: str(len(result.trials)), keys.NOTE: note}
         if result.best is not None and result.best.run_id is not None:
             tags[keys.BEST_RUN] = result.best.run_id
         self.recorder.end(self.run_id, Outcome("finished", tags=tags))
+        self._has_ended = True
         for run in trials:
             if run.tags.get(keys.PARENT_RUN_ID) != self.run_id:
                 self.recorder.set_tag(run.run_id, keys.PARENT_RUN_ID, self.run_id)
@@ -97,8 +102,12 @@ class SearchRecord:
             self.recorder.supersede(self._known.run_id, self.run_id)
 
     def give_up(self) -> None:
-        """End a parent whose search was stopped: it is gone on with by the next call."""
-        self.recorder.end(self.run_id, Outcome("killed"))
+        """End a parent whose search was stopped: it is gone on with by the next call.
+
+        One that has ended stays so: a signal that came meanwhile was held back until then.
+        """
+        if not self._has_ended:
+            self.recorder.end(self.run_id, Outcome("killed"))
 
     def _to_record(self) -> RunToRecord:
         search, config = self.search, self.search.config
@@ -124,6 +133,19 @@ class SearchRecord:
             tags={keys.STUDY: self.study},
             description=search.description,
         )
+
+
+def _in_words(search: Search, result: SearchResult) -> str:
+    """What the search is and came to, as Markdown: MLflow shows it above the record."""
+    config = search.config
+    aims = [f"{way} `{m}`" for way, m in zip(config.direction, config.metric, strict=True)]
+    varied = ", ".join(f"`{path}`" for path in config.space.paths)
+    ended = ", ".join(f"{count} {state}" for state, count in result.states.items())
+    best = best_text(result)
+    return (
+        f"Search by {config.sampler.name} over {varied}, to {' and '.join(aims)}: "
+        f"{len(result.trials)} trials ({ended})." + (f" Best: {best}." if best else "")
+    )
 
 
 def best_so_far(result: SearchResult) -> list[tuple[int, float]]:

@@ -15,6 +15,7 @@ from harness.planning import PlannedRun
 from harness.search.asking import as_runs
 from harness.search.batch import Batch, BatchTrial, Report
 from harness.search.context import Context, definition, study_name
+from harness.search.curves import Curves
 from harness.search.memory import StudyInMemory, check_same
 from harness.search.parents import of_study
 from harness.search.quiet import quiet
@@ -32,7 +33,7 @@ from harness.search.study_log import (
 )
 from harness.search.training import TrialSchedule
 from harness.spec.sweep_file import Search
-from harness.tracking.read import StoredRun, history
+from harness.tracking.read import StoredRun
 
 
 def run_search(context: Context, search: Search) -> SearchResult:
@@ -85,7 +86,7 @@ class _Running:
             context.recorder, context.sweep.name, search, self.name, context.stored
         )
         self.logged: dict[int, FrozenTrial] = {}
-        self._losses: dict[str, list[float]] = {}
+        self._curves: dict[str, Curves] = {}
 
     def run(self) -> SearchResult:
         began = time.monotonic()
@@ -178,11 +179,11 @@ class _Running:
             self.name,
         )
 
-        def losses_of(run: PlannedRun) -> Sequence[float]:
-            trained = schedule.losses.get(run.fingerprint)
-            return self._stored_losses(run) if trained is None else trained
+        def curves_of(run: PlannedRun) -> Curves:
+            trained = schedule.curves.get(run.fingerprint)
+            return self._stored_curves(run) if trained is None else trained
 
-        batch = Batch(self.config, self.memory.study, trials, losses_of, on_reports)
+        batch = Batch(self.config, self.memory.study, trials, curves_of, on_reports)
         trained = [t.planned for t in trials if t.planned is not None and t.planned.is_trained]
         if trained:
             schedule.train(trained, batch.rungs, batch.play)
@@ -205,11 +206,11 @@ class _Running:
             for logged in self.log.begin(missing, asked):
                 self.logged[logged.number] = logged
 
-    def _stored_losses(self, run: PlannedRun) -> list[float]:
-        if run.fingerprint not in self._losses:
+    def _stored_curves(self, run: PlannedRun) -> Curves:
+        if run.fingerprint not in self._curves:
             assert run.stored is not None
-            self._losses[run.fingerprint] = self.context.losses_of(run.stored)
-        return self._losses[run.fingerprint]
+            self._curves[run.fingerprint] = self.context.curves_of(run.stored.run_id)
+        return self._curves[run.fingerprint]
 
     def _records(
         self, trials: Sequence[BatchTrial], schedule: TrialSchedule
@@ -254,11 +255,11 @@ class _Running:
 
     def _end(self, result: SearchResult) -> None:
         best = result.best
-        curve: dict[int, float] = {}
+        curves = Curves()
         if best is not None and best.run_id is not None:
-            curve = history(self.context.store, best.run_id)
+            curves = self.context.curves_of(best.run_id)
         trials = of_study(self.context.stored, self.name, "run")
-        self.record.end(result, self.log, curve, trials)
+        self.record.end(result, self.log, curves, trials)
 
 
 def _result(

@@ -12,7 +12,7 @@ from harness.search.context import Context
 from harness.search.result import SearchResult
 from harness.search.run_search import run_search, stored_result
 from harness.spec.sweep_file import Search, Sweep
-from harness.tracking.read import find_runs
+from harness.tracking.read import find_usable_runs
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store
 
@@ -29,7 +29,8 @@ def run_searches(
 
     A claim that compares with a search that is not among them reads what earlier calls left of it.
     """
-    context = Context(sweep, store, recorder, observer, corpora, find_runs(store))
+    stored = find_usable_runs(store, sweep.name)
+    context = Context(sweep, store, recorder, observer, corpora, stored)
     results: dict[str, SearchResult | None] = {}
     for search in searches:
         results[search.name] = run_search(context, search)

@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Callable, Collection, Sequence
 
 from harness.executors import executor_for
+from harness.job_events import Steps
 from harness.observer import Observer
 from harness.planning import PlannedRun
 from harness.schedule import Schedule
+from harness.search.curves import Curves
 from harness.tracking import keys
 from harness.tracking.record import RunToRecord
 from harness.tracking.recorder import Recorder
@@ -32,15 +34,15 @@ class TrialSchedule(Schedule):
     ) -> None:
         super().__init__(sweep_name, recorder, store, observer)
         self.parent_run_id, self.study = parent_run_id, study
-        self.losses: dict[str, list[float]] = {}
-        """By fingerprint, from step 1."""
+        self.curves: dict[str, Curves] = {}
+        """By fingerprint, of the runs that are trained here."""
         self._runs: tuple[PlannedRun, ...] = ()
         self._on_rung: OnRung = lambda _step: ()
 
     def train(self, runs: Sequence[PlannedRun], rungs: Sequence[int], on_rung: OnRung) -> None:
         """Train runs of different fingerprints; all wait at each of ``rungs`` for ``on_rung``."""
         self._runs, self.rungs, self._on_rung = tuple(runs), tuple(rungs), on_rung
-        self.losses |= {run.fingerprint: [] for run in runs}
+        self.curves |= {run.fingerprint: Curves() for run in runs}
         self.execute([self._runs], executor_for(1))
 
     def record_of(self, planned: PlannedRun) -> RunToRecord:
@@ -49,15 +51,15 @@ class TrialSchedule(Schedule):
         tags = {**record.tags, keys.TRIAL: str(planned.declared.trial), keys.STUDY: self.study}
         return dataclasses.replace(record, parent_run_id=self.parent_run_id, tags=tags)
 
-    def hear(self, planned: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
+    def hear(self, planned: PlannedRun, steps: Steps) -> None:
         """See `Schedule`."""
-        self.losses[planned.fingerprint] += [loss for _, loss in losses]
-        super().hear(planned, losses)
+        self.curves[planned.fingerprint].add(steps.losses, steps.evaluations)
+        super().hear(planned, steps)
 
-    def resumed(self, planned: PlannedRun, losses: Sequence[float]) -> None:
+    def resumed(self, planned: PlannedRun, steps: Steps) -> None:
         """See `Schedule`."""
-        self.losses[planned.fingerprint] += losses
-        super().resumed(planned, losses)
+        self.curves[planned.fingerprint].add(steps.losses, steps.evaluations)
+        super().resumed(planned, steps)
 
     def reached(self, step: int) -> Collection[int]:
         """See `Schedule`."""

@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
+from harness.search.curves import Curves
 from harness.spec.metrics import METRICS
-from harness.spec.search import Reduce, SearchConfig
-
-_BY: dict[str, Callable[[Sequence[float]], float]] = {
-    "mean": statistics.fmean,
-    "median": statistics.median,
-    "min": min,
-    "max": max,
-}
-
-
-def reduced(losses: Sequence[float], reduce: Reduce) -> float:
-    """One value of the losses of steps 1 to ``len(losses)``, at least one.
-
-    Before there are as many steps as `last` says, it is over those there are.
-    """
-    return float(_BY[reduce.by](losses[-reduce.last :]))
+from harness.spec.search import SearchConfig
 
 
 def final_values(
-    config: SearchConfig, losses: Sequence[float], metrics: Mapping[str, float]
+    config: SearchConfig, curves: Curves, steps: int, metrics: Mapping[str, float]
 ) -> list[float]:
     """The values of a finished trial, one for each metric; ``metrics`` are those of its last step.
 
     A metric that is not there was not finite, and counts as the worst.
     """
-    worst = worst_values(config)
-    return [
-        reduced(losses, config.reduce)
-        if METRICS[metric] == "every step"
-        else metrics.get(metric, worst[i])
-        for i, metric in enumerate(config.metric)
+    values = [
+        metrics.get(metric)
+        if METRICS[metric] == "last step"
+        else curves.value(metric, steps, config.reduce)
+        for metric in config.metric
     ]
+    pairs = zip(values, worst_values(config), strict=True)
+    return [worst if value is None else value for value, worst in pairs]
 
 
 def worst_values(config: SearchConfig) -> list[float]:

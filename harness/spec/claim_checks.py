@@ -7,9 +7,10 @@ claim is reported as not decided and the sweep goes on.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from harness.errors import show
+from harness.spec.evaluations import HOLD_OUT, Evaluations
 from harness.spec.expectations import Claim
 from harness.spec.metrics import METRICS
 from harness.spec.nodes import Node
@@ -33,14 +34,14 @@ class DeclaredClaim:
 class ClaimChecker:
     """Checks the claims of every experiment against all of them.
 
-    ``same_run`` says whether two runs have one fingerprint; ``file_steps`` holds `train.steps`
-    by run name as the file says it, where `--set` changed it; of the ``broken`` experiments some
-    run was refused, so that no partner says nothing.
+    ``same_run`` says whether two runs have one fingerprint; ``evaluations`` holds by run name how
+    many steps and which evaluations the file says, before `--set`; of the ``broken`` experiments
+    some run was refused, so that no partner says nothing.
     """
 
     experiments: Mapping[str, Experiment]
     same_run: SameRun
-    file_steps: Mapping[str, int]
+    evaluations: Mapping[str, Evaluations]
     broken: Collection[str]
     problems: Problems
 
@@ -74,7 +75,7 @@ class ClaimChecker:
         return message is not None
 
     def _place_problem(self, run: DeclaredRun, claim: Claim) -> str | None:
-        steps, place = self._steps(run), claim.place
+        steps, place = self.evaluations[run.name].steps, claim.place
         named = [place.step, *(reference.step for reference in claim.references)]
         last_only = METRICS[claim.metric] == "last step"
         if last_only and (place.window is not None or not {*named} <= {None, steps}):
@@ -82,10 +83,25 @@ class ClaimChecker:
         beyond = [step for step in (*named, place.window) if step is not None and step > steps]
         if beyond:
             return f"{run.name} has {steps:,} steps, got {show(beyond[0])}"
-        return None
+        return self._evaluation_problem(run, claim, named)
 
-    def _steps(self, run: DeclaredRun) -> int:
-        return self.file_steps.get(run.name, run.config.train.steps)
+    def _evaluation_problem(
+        self, run: DeclaredRun, claim: Claim, named: Iterable[int | None]
+    ) -> str | None:
+        """Why a metric of evaluations has no value at the ``named`` steps or over the window."""
+        evaluations = self.evaluations[run.name]
+        if METRICS[claim.metric] != "evaluations":
+            return None
+        if not evaluations.holds_out:
+            return f"{claim.metric} of {run.name} {HOLD_OUT}"
+        missing = [step for step in named if step is not None and step not in evaluations]
+        if missing:
+            where = evaluations.in_words()
+            return f"{claim.metric} of {run.name} is computed at {where}, got {missing[0]:,}"
+        window = claim.place.window or 1
+        if window > len(evaluations):
+            return f"{run.name} has {evaluations.counted()}, got {window:,}"
+        return None
 
     def _partner_problem(self, run: DeclaredRun, claim: Claim) -> str | None:
         assert claim.experiment is not None
@@ -96,19 +112,26 @@ class ClaimChecker:
             return f"no run of {claim.experiment} has the point of {run.name}"
         if claim.relation == "same_as":
             return self._same_as_problem(run, other, claim)
-        steps, wanted = self._steps(other), claim.place.step or claim.place.window or 1
+        steps = self.evaluations[other.name].steps
+        wanted = claim.place.step or claim.place.window or 1
         if wanted > steps:
             return f"{other.name} has {steps:,} steps, got {wanted:,}"
         if METRICS[claim.metric] == "last step" and claim.place.step not in (None, steps):
             return f"{other.name} records {claim.metric} at its last step only ({steps:,})"
-        return None
+        return self._evaluation_problem(other, claim, [claim.place.step])
 
     def _same_as_problem(self, run: DeclaredRun, other: DeclaredRun, claim: Claim) -> str | None:
         if METRICS[claim.metric] == "last step":
             return f"{claim.metric} is recorded at the last step only; same_as compares every step"
-        steps, others = self._steps(run), self._steps(other)
-        if steps != others:
-            return f"{run.name} has {steps:,} steps and {other.name} {others:,}"
+        ours, theirs = self.evaluations[run.name], self.evaluations[other.name]
+        if ours.steps != theirs.steps:
+            return f"{run.name} has {ours.steps:,} steps and {other.name} {theirs.steps:,}"
+        problem = self._evaluation_problem(other, claim, [])
+        if problem is not None:
+            return problem
+        if METRICS[claim.metric] == "evaluations" and ours.interval != theirs.interval:
+            where = f"{ours.in_words()}, {other.name} at {theirs.in_words()}"
+            return f"{run.name} is evaluated at {where}"
         if self.same_run(run, other):
             return f"{run.name} and {other.name} have one fingerprint: they are one run"
         return None

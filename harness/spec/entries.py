@@ -10,10 +10,12 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from pydantic import ValidationError
 
 from harness.errors import CorpusError, show
+from harness.spec.evaluations import Evaluations
 from harness.spec.expand import Expansion, Point, group_name, points, run_name
 from harness.spec.layers import Layer, merge, point_layer, run_layer
 from harness.spec.nodes import Node
@@ -39,8 +41,8 @@ class Resolver:
     overrides: Sequence[tuple[str, Node]]
     base_dir: Path
     problems: Problems
-    file_steps: dict[str, int] = dataclasses.field(default_factory=dict)
-    """`train.steps` by run name as the file says it, before `--set`."""
+    file_evaluations: dict[str, Evaluations] = dataclasses.field(default_factory=dict)
+    """By run name, how many steps and which evaluations the file says, before `--set`."""
     _corpora: dict[tuple[Source, str, int], CorpusInfo | str] = dataclasses.field(
         default_factory=dict
     )
@@ -86,11 +88,9 @@ class Resolver:
             layers = merge(base, point_layer(point.settings))
             layers = merge(layers, _seed_layer(layers, point))
             resolved = self.config(merge(layers, overrides), path, place)
-            steps = layers["train"].entries().get("steps") if "train" in layers else None
             if resolved is not None:
-                if steps is not None and isinstance(steps.value, int):
-                    self.file_steps[run_name(name, point)] = steps.value
                 config, corpus = resolved
+                self.file_evaluations[run_name(name, point)] = _evaluations_of(layers, config)
                 yield DeclaredRun(
                     name=run_name(name, point),
                     experiment=name,
@@ -115,10 +115,12 @@ class Resolver:
             self.problems.finding(refused, entry)
             return None
         corpus = self._corpus(config.data)
-        message = corpus if isinstance(corpus, str) else _misfit(config, corpus)
-        if message is not None or isinstance(corpus, str):
-            finding = Finding(("data", config.data.source), message or "")
-            self.problems.finding(finding, entry)
+        if isinstance(corpus, str):
+            self.problems.finding(Finding(("data", config.data.source), corpus), entry)
+            return None
+        misfit = _misfit(config, corpus)
+        if misfit is not None:
+            self.problems.finding(misfit, entry)
             return None
         return self._sized(config, corpus, entry)
 
@@ -173,6 +175,30 @@ def _seed_layer(layers: Layer, point: Point) -> Layer:
     return point_layer(shifted)
 
 
+def _evaluations_of(layers: Layer, config: RunConfig) -> Evaluations:
+    """The steps and evaluations that layers without `--set` say; ``config`` has all layers.
+
+    What they say amiss, which only `--set` can have put right, counts as what ``config`` says.
+    """
+    said = {
+        f"{section}.{key}": node.value
+        for section in ("data", "train")
+        if section in layers
+        for key, node in layers[section].entries().items()
+    }
+    steps, every = said.get("train.steps"), said.get("train.eval_every")
+    holdout = said.get("data.holdout", 0.0)
+    return Evaluations(
+        steps=steps if _is_count(steps) else config.train.steps,
+        every=every if every is None or _is_count(every) else config.train.eval_every,
+        holds_out=isinstance(holdout, int | float) and holdout > 0,
+    )
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def _refused_by_engine(config: RunConfig) -> Finding | None:
     setting = unsupported(config) if config.train.engine == "stacked" else None
     if setting is None:
@@ -181,11 +207,16 @@ def _refused_by_engine(config: RunConfig) -> Finding | None:
     return Finding(tuple(setting.partition(":")[0].split(".")), message)
 
 
-def _misfit(config: RunConfig, corpus: CorpusInfo) -> str | None:
-    needed = config.train.seq_len + 2
-    if corpus.num_tokens >= needed:
-        return None
-    return (
-        f"has {corpus.num_tokens:,} tokens (with repeat {corpus.repeat:,}); "
-        f"train.seq_len {config.train.seq_len:,} needs at least {needed:,} (seq_len + 2)"
-    )
+def _misfit(config: RunConfig, corpus: CorpusInfo) -> Finding | None:
+    """Too few tokens for a window, in all or in one of the parts that `data.holdout` makes."""
+    data, seq_len = config.data, config.train.seq_len
+    needed = f"train.seq_len {seq_len:,} needs at least {seq_len + 2:,} (seq_len + 2)"
+    has = f"{corpus.num_tokens:,} tokens (with repeat {corpus.repeat:,})"
+    if corpus.num_tokens < seq_len + 2:
+        return Finding(("data", data.source), f"has {has}; {needed}")
+    num_held_out = data.num_held_out(corpus.num_tokens)
+    num_training = corpus.num_tokens - num_held_out
+    if data.holdout and min(num_held_out, num_training) < seq_len + 2:
+        few = f"holds out {num_held_out:,} of {has} and trains on {num_training:,}"
+        return Finding(("data", "holdout"), f"{few}; of both {needed}")
+    return None

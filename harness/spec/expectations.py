@@ -72,15 +72,19 @@ class Reference:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a claim looks: a step, the last one, or the last ``window`` reduced by ``by``."""
+    """Where a claim looks: a step, the last one, or the last ``window`` reduced by ``by``.
+
+    The window counts the steps that have a value: all, or those of evaluations.
+    """
 
     step: int | None = None
     window: int | None = None
     by: By = "mean"
 
-    def __str__(self) -> str:
+    def in_words(self, unit: str) -> str:
+        """The place, a window counted in ``unit``."""
         if self.window is not None:
-            return f"the last {self.window} steps ({self.by})"
+            return f"the last {self.window} {unit} ({self.by})"
         return "the last step" if self.step is None else f"step {self.step}"
 
 
@@ -104,7 +108,8 @@ class Claim:
             return f"{self.metric} is bit for bit that of {self.references[0].experiment}"
         mean = "mean over seeds of " if self.over_mean else ""
         where = "over" if self.place.window is not None else "at"
-        claimed = f"{mean}{self.metric} {where} {self.place}"
+        unit = "evaluations" if METRICS[self.metric] == "evaluations" else "steps"
+        claimed = f"{mean}{self.metric} {where} {self.place.in_words(unit)}"
         return f"{claimed} {_SIGNS[self.relation]} {what}{self._tolerance()}"
 
     def _tolerance(self) -> str:

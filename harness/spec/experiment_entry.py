@@ -117,8 +117,8 @@ class ExperimentReader:
         self, experiments: Mapping[str, Experiment], nodes: Mapping[str, Node]
     ) -> None:
         """Tells the claims that can never be checked, now that every experiment is known."""
-        file_steps = self.resolver.file_steps
-        checker = ClaimChecker(experiments, same_run, file_steps, self.broken, self.problems)
+        evaluations = self.resolver.file_evaluations
+        checker = ClaimChecker(experiments, same_run, evaluations, self.broken, self.problems)
         for name, experiment in experiments.items():
             for declared in self.declared_claims(nodes[name]):
                 checker.check(experiment, declared)

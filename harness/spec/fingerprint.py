@@ -2,9 +2,11 @@
 
 `v1-` and 32 hex digits of SHA-256 over sorted JSON of the model, the tokenizer, the digest of the
 token ids, the optimizer with its defaults filled in, steps, batch size, sequence length, the
-resolved engine, device type, threads and seeds. Names, paths, claims, `log_every`, `checkpoint`
-and tags are left out. A key that later work adds is left out while it has its default, so that
-fingerprints that exist stay valid: a golden test fixes a few.
+resolved engine, device type, threads and seeds; and, where they are not the defaults, what is held
+out and when it is looked at, which decides what is trained on and which values of `val/loss` there
+are. Names, paths, claims, `log_every`, `checkpoint` and tags are left out. A key that later work
+adds is left out while it has its default, so that fingerprints that exist stay valid: a golden test
+fixes a few.
 """
 
 from __future__ import annotations
@@ -37,7 +39,23 @@ def identity(config: RunConfig, digest: str) -> dict[str, Any]:
         "device": train.device.partition(":")[0],
         "threads": train.threads,
         "seed": config.seed.model_dump(mode="json"),
+        **_added_later(config),
     }
+
+
+def _added_later(config: RunConfig) -> dict[str, Any]:
+    """What the first release did not have, where it is not the default."""
+    values = {
+        "holdout": (config.data, "holdout"),
+        "eval_every": (config.train, "eval_every"),
+        "eval_batches": (config.train, "eval_batches"),
+    }
+    found = {}
+    for name, (section, key) in values.items():
+        value = getattr(section, key)
+        if value != type(section).model_fields[key].default:
+            found[name] = value
+    return found
 
 
 def fingerprint(config: RunConfig, digest: str) -> str:

@@ -102,6 +102,9 @@ class DataConfig(_Section):
         1, description="how often the token ids are repeated"
     )
     tokenizer: Literal["chars", "words"] = Field("chars", description="how text is cut into tokens")
+    holdout: Annotated[float, Field(ge=0, le=0.9, allow_inf_nan=False)] = Field(
+        0.0, description="share of the tokens, the last ones, that val/loss is of; 0 to 0.9"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -119,6 +122,10 @@ class DataConfig(_Section):
     def source(self) -> str:
         """Which of `DATA_SOURCES` is set."""
         return next(key for key in DATA_SOURCES if getattr(self, key) is not None)
+
+    def num_held_out(self, num_tokens: int) -> int:
+        """How many of so many tokens, the last ones, are held out of the training."""
+        return round(num_tokens * self.holdout)
 
 
 DATA_SOURCES = ("text", "file", "builtin")
@@ -143,6 +150,12 @@ class TrainConfig(_Section):
     )
     log_every: Count = Field(
         50, description="optimizer steps between console lines; every loss is recorded"
+    )
+    eval_every: Count | None = Field(
+        None, description="optimizer steps between evaluations; unset: after the last step alone"
+    )
+    eval_batches: Annotated[int, Field(ge=1, le=2**20)] = Field(
+        8, description="batches of held-out windows in an evaluation"
     )
 
     @field_validator("device")
@@ -205,6 +218,20 @@ class RunConfig(_Section):
                 "must be at most model.max_seq_len ({max_seq_len}), got {seq_len}",
                 {"max_seq_len": model.max_seq_len, "seq_len": train.seq_len, "at": "seq_len"},
             )
+        return train
+
+    @field_validator("train")
+    @classmethod
+    def _evaluations_happen(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        data = info.data.get("data")
+        for key in ("eval_every", "eval_batches"):
+            default = TrainConfig.model_fields[key].default
+            if data is not None and data.holdout == 0 and getattr(train, key) != default:
+                message = "needs tokens that are held out; set data.holdout, to 0.1 for instance"
+                raise PydanticCustomError("harness", message, {"at": key})
+        if train.engine == "bare" and train.eval_every is not None:
+            message = "bare evaluates after the last step alone; say train.engine: plain"
+            raise PydanticCustomError("harness", message, {"at": "eval_every"})
         return train
 
     @property

@@ -77,7 +77,7 @@ def _parse_directions(value: object) -> tuple[str, ...]:
     return _DIRECTIONS.validate_python(value)
 
 
-MetricName = Literal["train/loss", "train/perplexity", "eval/next_token_accuracy"]
+MetricName = Literal["train/loss", "val/loss", "train/perplexity", "eval/next_token_accuracy"]
 
 
 class Reduce(BaseModel):
@@ -106,7 +106,7 @@ class SearchConfig(BaseModel):
         description="minimize (default) or maximize; one for each metric",
         json_schema_extra={"default": "minimize"},
     )
-    reduce: Reduce = Field(Reduce(), description="of metrics recorded every step")
+    reduce: Reduce = Field(Reduce(), description="of metrics that have a curve")
     space: SpaceField = Field(description="what is searched: dotted path to range or choices")
     sampler: AnySampler = Field(TPE(), description="how points are chosen")
     pruner: AnyPruner = Field(NoPruner(), description="which trials are stopped early")
@@ -152,7 +152,7 @@ class SearchConfig(BaseModel):
     @classmethod
     def _something_to_reduce(cls, reduce: Reduce, info: ValidationInfo) -> Reduce:
         metrics = info.data.get("metric")
-        if metrics is not None and not _every_step(metrics):
+        if metrics is not None and not _have_curves(metrics):
             message = f"{' and '.join(metrics)}: recorded at the last step only; nothing to reduce"
             raise_refusals("reduce", [Refusal((), message)])
         return reduce
@@ -166,7 +166,7 @@ class SearchConfig(BaseModel):
         if len(metrics) > 1:
             message = f"must be none with several metrics (here {len(metrics)}), got {pruner.name}"
             raise_refusals("pruner", [Refusal(("name",), message)])
-        if not _every_step(metrics):
+        if not _have_curves(metrics):
             message = f"must be none: {metrics[0]} is recorded at the last step only"
             raise_refusals("pruner", [Refusal(("name",), message)])
         return pruner
@@ -286,8 +286,8 @@ def _is_uncut(values: Range) -> bool:
     return values.type == "float" and values.step is None and values.points is None
 
 
-def _every_step(metrics: tuple[str, ...]) -> bool:
-    return any(METRICS[metric] == "every step" for metric in metrics)
+def _have_curves(metrics: tuple[str, ...]) -> bool:
+    return any(METRICS[metric] != "last step" for metric in metrics)
 
 
 def _counted(number: int, noun: str) -> str:

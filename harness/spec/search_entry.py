@@ -10,11 +10,13 @@ from pydantic import ValidationError
 from harness.errors import show
 from harness.spec.distributions import Value
 from harness.spec.entries import Resolver
+from harness.spec.evaluations import Evaluations
 from harness.spec.expand import known_paths
 from harness.spec.layers import RUN_KEYS, Layer, merge, point_layer
 from harness.spec.names import selects_search
 from harness.spec.nodes import Node
 from harness.spec.problems import Entry, Problems, locate
+from harness.spec.reports import misfits
 from harness.spec.run_config import RunConfig
 from harness.spec.search import SearchConfig
 from harness.spec.space import check_paths
@@ -63,7 +65,7 @@ class SearchReader:
         base = None
         layers = self.resolver.sections(name)
         for probe in config.probes():
-            found = self._at(entry, layers, overrides, probe.point, probe.origins)
+            found = self._at(entry, config, layers, overrides, probe.point, probe.origins)
             base = base or found
         if base is None:
             return None
@@ -73,7 +75,7 @@ class SearchReader:
             resolver = dataclasses.replace(self.resolver, problems=problems)
             reader = dataclasses.replace(self, resolver=resolver)
             origins = {p: ("space", *at) for p, at in config.space.origins(point).items()}
-            found = reader._at(entry, layers, overrides, point, origins)
+            found = reader._at(entry, config, layers, overrides, point, origins)
             problems.raise_if_any()
             assert found is not None
             return found
@@ -84,6 +86,7 @@ class SearchReader:
     def _at(
         self,
         entry: Entry,
+        search: SearchConfig,
         layers: Layer,
         overrides: Layer,
         values: Mapping[str, Value],
@@ -94,7 +97,12 @@ class SearchReader:
             (path, _as_node(locate(entry.node, origins[path])[0], value))
             for path, value in values.items()
         )
-        return self.resolver.config(merge(merge(layers, point), overrides), entry.path, entry.node)
+        merged = merge(merge(layers, point), overrides)
+        found = self.resolver.config(merged, entry.path, entry.node)
+        wrong = list(misfits(search, Evaluations.of(found[0]))) if found is not None else []
+        for finding in wrong:
+            self.resolver.problems.finding(finding, entry)
+        return None if wrong else found
 
     def _overrides(self, name: str, config: SearchConfig) -> Layer:
         """The `--set` layer of a search; empty for one that `--only` leaves out."""

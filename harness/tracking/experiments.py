@@ -1,21 +1,14 @@
-"""MLflow's experiment of a sweep: made once, then named by id; and the view that it opens with.
+"""MLflow's experiment of a sweep: made once, then named by id.
 
 MLflow's `set_experiment` in a race puts the loser's run silently into "Default", so the experiment
 is created here, a lost race is recognised by its error, and the id is passed everywhere. Artifacts
 go to a folder of ours whose name cannot leave the store, whatever the sweep is called.
-
-The named view is an experiment tag that MLflow's page reads (3.17, seen in Chromium; undocumented,
-so nothing depends on it): it shows final loss, state, claims and the settings that differ, sorted
-by loss.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import time
-from collections.abc import Sequence
 
 from harness.errors import StoreError, show
 from harness.tracking import keys
@@ -24,7 +17,6 @@ from harness.tracking.store import Store
 
 ARTIFACTS_FOLDER = "artifacts"
 MAX_SLUG = 80
-MAX_VIEW_PARAMS = 12
 # MLflow's limits on an experiment's tags, in characters.
 MAX_NOTE = 20_000
 
@@ -42,23 +34,6 @@ def ensure_mlflow_experiment(store: Store, sweep_name: str, description: str = "
         raise StoreError(_deleted(store, found))
     _set_tags(store, found, _tags(sweep_name, description))
     return str(found.experiment_id)
-
-
-def set_view(store: Store, experiment_id: str, differing_params: Sequence[str]) -> None:
-    """Name the columns of the view `harness`; `differing_params` are dotted paths of settings."""
-    state = json.dumps(_view_state(differing_params))
-    with told(store.uri, "write the view"):
-        experiment = store.client.get_experiment(experiment_id)
-        if _state_of(experiment.tags.get(keys.VIEW)) == state:
-            return
-        now = int(time.time() * 1000)
-        view = {"name": keys.VIEW_NAME, "createdAt": now, "updatedAt": now, "state": state}
-        store.client.set_experiment_tag(experiment_id, keys.VIEW, json.dumps(view))
-
-
-def view_link(experiment_id: str) -> str:
-    """The part of the address, after the server's, that shows the experiment in our view."""
-    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={keys.VIEW_NAME}"
 
 
 def slug(name: str) -> str:
@@ -80,7 +55,11 @@ def _create(store: Store, sweep_name: str, description: str) -> str:
             created = store.client.create_experiment(
                 sweep_name,
                 artifact_location=_artifact_location(store, sweep_name),
-                tags=_tags(sweep_name, description),
+                # The lease is there from the start: of two that add a tag at once, one would fail.
+                tags={
+                    **_tags(sweep_name, description),
+                    **({} if store.is_local else {keys.LEASE: ""}),
+                },
             )
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
@@ -118,27 +97,6 @@ def _deleted(store: Store, experiment: Experiment) -> str:
         f"restore it with `MLFLOW_TRACKING_URI='{redacted(store.uri)}' mlflow experiments restore "
         f"-x {experiment.experiment_id}`, or give the sweep file another `name`"
     )
-
-
-def _view_state(differing_params: Sequence[str]) -> dict[str, object]:
-    loss = f"metrics.`{keys.TRAIN_LOSS}`"
-    params = [f"params.`{name}`" for name in differing_params[:MAX_VIEW_PARAMS]]
-    tags = [f"tags.`{key}`" for key in (keys.EXPERIMENT, keys.STATE, keys.EXPECT)]
-    return {
-        "selectedColumns": [loss, *tags, *params],
-        "orderByKey": loss,
-        "orderByAsc": True,
-        # A search stands in the list once: sorted by loss, MLflow does not fold children.
-        "searchFilter": f"tags.`{keys.TRIAL}` IS NULL",
-    }
-
-
-def _state_of(view: str | None) -> str | None:
-    try:
-        stored = json.loads(view) if view else {}
-    except ValueError:
-        return None
-    return stored.get("state") if isinstance(stored, dict) else None
 
 
 def sweeps(store: Store) -> list[tuple[str, str]]:

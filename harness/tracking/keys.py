@@ -49,6 +49,12 @@ HOST = "harness.host"
 CPU = "harness.cpu"
 PLATFORM = "harness.platform"
 
+# A tag of a sweep's MLflow experiment on a shared store: who runs it now, as JSON.
+LEASE = "harness.lease"
+
+# A tag of a logged model: which checkpoint it is.
+MODEL = "harness.model"
+
 # A tag of MLflow's "Default" experiment: the folder that artifact paths were written for.
 HOME = "harness.home"
 
@@ -67,6 +73,8 @@ VIEW = f"mlflow.sharedViewState.{VIEW_NAME}"
 THIS_RECORD_VERSION = "1"
 
 Kind = Literal["run", "group", "search"]
+# The kind of the MLflow run that holds a sweep's report, and is no record: see `report_run`.
+REPORT = "report"
 EndState = Literal["finished", "diverged", "pruned", "failed", "killed"]
 
 RUNNING = "running"
@@ -84,14 +92,23 @@ EXPECT_FAILED = "failed"
 EXPECT_NONE = "none"
 
 TRAIN_LOSS = "train/loss"
+VAL_LOSS = "val/loss"
 TRAIN_PERPLEXITY = "train/perplexity"
 NEXT_TOKEN_ACCURACY = "eval/next_token_accuracy"
 
-METRICS: dict[str, Literal["every step", "last step"]] = {
+# By trial, in the parent of a search: the best value so far.
+BEST_VALUE = "search/best_value"
+
+METRICS: dict[str, Literal["every step", "evaluations", "last step"]] = {
     TRAIN_LOSS: "every step",
+    VAL_LOSS: "evaluations",
     TRAIN_PERPLEXITY: "last step",
     NEXT_TOKEN_ACCURACY: "last step",
 }
+
+# Behind a metric's name, in the parent of a group: the ends of the mean's interval.
+LOW = ".low"
+HIGH = ".high"
 
 CHECKPOINTS_DIR = "checkpoints"
 # The tag of a run's input that MLflow's page shows beside the dataset.

@@ -2,18 +2,18 @@
 
 Two sweeps that write to one store at once would train the same runs twice, and each would take
 the other's unfinished runs for dead. The lock is the kernel's (flock, through filelock): it is
-freed at a `kill -9` too, so there is never a stale one to remove. Who holds it is written beside
-it for the error message alone. All processes of this host that use one SQLite store meet at one
-lock, whatever their directory; for a server, all those of one directory do.
+freed at a `kill -9` too, so there is never a stale one to remove, and on one host it alone decides.
+All processes of this host that use one SQLite store meet at one lock, whatever their directory; for
+a server, all those of one directory do (and see `sweep_lease`).
+
+Who holds it is written beside it, with a heartbeat: for the error message, and because a network
+disk may not share its locks between hosts. There a holder of another host is heeded while it lives.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,15 +22,23 @@ from filelock import FileLock, Timeout
 
 from harness.errors import StoreError, StoreInUse, escape
 from harness.tracking import trouble
+from harness.tracking.holder import MAX_TEXT, Holder
 from harness.tracking.inside import require_inside, require_no_link
+from harness.tracking.lease import ADVICE, Lease, Tell, in_use, take
 
 STATE_FOLDER = ".state"
 NEW_HOLDER = ".holder.new"
 DEFAULT_DATABASE = "mlflow.db"
 
 
+def _say_nothing(_text: str) -> None:
+    """For those who have nobody to tell."""
+
+
 @contextlib.contextmanager
-def hold(state_dir: Path, uri: str, *, wait: bool = False) -> Iterator[None]:
+def hold(
+    state_dir: Path, uri: str, *, wait: bool = False, tell: Tell = _say_nothing
+) -> Iterator[Lease]:
     """Hold the store at `uri` for one sweep; with `wait`, wait until it is free.
 
     Raises StoreInUse, with the holder's pid, when another process has it, and StoreError when
@@ -40,20 +48,32 @@ def hold(state_dir: Path, uri: str, *, wait: bool = False) -> Iterator[None]:
     require_inside(path.parent, path.parent.parent)
     for file in (path, path.with_suffix(NEW_HOLDER)):
         require_no_link(file)  # opening a lock empties the file
+    place = HolderFile(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        lock.acquire(blocking=wait)
-    except Timeout as error:
-        raise StoreInUse(_in_use_by(path)) from error
+        _acquire(lock, place, wait, tell)
     except OSError as error:
         raise _not_made(path, error) from error
     try:
-        _write_holder(path)
-        yield
+        lease = take(place, wait=wait, tell=tell)
+        try:
+            yield lease
+        finally:
+            lease.release()
     finally:
-        _holder_path(path).unlink(missing_ok=True)
         lock.release()
+
+
+def _acquire(lock: FileLock, place: HolderFile, wait: bool, tell: Tell) -> None:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        used = in_use(place.held, place.read())
+        if not wait:
+            raise StoreInUse(f"{used}; {ADVICE}") from error
+        tell(f"{used}: waiting until it ends")
+        lock.acquire()
 
 
 def lock_path(state_dir: Path, uri: str) -> Path:
@@ -68,31 +88,40 @@ def lock_path(state_dir: Path, uri: str) -> Path:
     return state_dir / STATE_FOLDER / f"sweep-{digest}.lock"
 
 
-def _holder_path(lock: Path) -> Path:
-    return lock.with_suffix(".holder.json")
+class HolderFile:
+    """Beside a lock, who holds it; it may be missing for an instant."""
 
+    is_settled_at_once = True
 
-def _write_holder(lock: Path) -> None:
-    started = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
-    temporary = lock.with_suffix(NEW_HOLDER)
-    try:
-        temporary.write_text(json.dumps({"pid": os.getpid(), "started": started}))
-        temporary.replace(_holder_path(lock))
-    except OSError as error:
-        raise _not_made(lock, error) from error
+    def __init__(self, lock: Path) -> None:
+        self._lock, self._path = lock, lock.with_suffix(".holder.json")
+        self.held = f"{escape(str(lock.parent.parent))}: this store"
+
+    def read(self) -> str:
+        """See `Place`; a file that cannot be read names nobody."""
+        try:
+            with self._path.open(errors="replace") as file:
+                return file.read(MAX_TEXT + 1)
+        except OSError:
+            return ""
+
+    def write(self, text: str) -> None:
+        """See `Place`."""
+        temporary = self._lock.with_suffix(NEW_HOLDER)
+        try:
+            if text:
+                temporary.write_text(text)
+                temporary.replace(self._path)
+            else:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _not_made(self._lock, error) from error
+
+    def heeds(self, found: Holder | None) -> bool:
+        """Where the kernel is the same, it has told by its lock that the holder is gone."""
+        return found is not None and not found.shares_kernel()
 
 
 def _not_made(lock: Path, error: OSError) -> StoreError:
     why = trouble.reason(lock, str(error)) or error.strerror
     return StoreError(f"{escape(str(lock))}: the sweep lock cannot be made: {why}")
-
-
-def _in_use_by(lock: Path) -> str:
-    """The message for a second taker; the holder's file may be missing for an instant."""
-    try:
-        holder = json.loads(_holder_path(lock).read_text())
-        who = f"by process {holder['pid']}, since {holder['started']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        who = "by another process"
-    store = lock.parent.parent
-    return f"{store}: this store is in use {who}; wait until it ends (--wait does), or stop it"

@@ -80,6 +80,14 @@ def find_runs(
         return [stored(run) for run in found if keys.RECORD_VERSION in run.data.tags]
 
 
+def find_usable_runs(store: Store, sweep: str) -> list[StoredRun]:
+    """The records that a sweep may count on or go on in: `find_runs`, but of a shared store, where
+    two sweeps may run at once, other sweeps' records only where they are done. What is not done is
+    theirs to go on with: two processes would write one record."""
+    found = find_runs(store)
+    return found if store.is_local else [r for r in found if r.sweep == sweep or r.is_done]
+
+
 def get_run(store: Store, run_id: str) -> StoredRun:
     """One record by its whole id; raises StoreError when it is not there or not ours."""
     with told(store.uri, f"read the run {show(run_id)}"):
@@ -92,12 +100,23 @@ def get_run(store: Store, run_id: str) -> StoredRun:
 def history(store: Store, run_id: str, metric: str = keys.TRAIN_LOSS) -> dict[int, float]:
     """A metric's values by step, in ascending steps (MLflow gives them by time)."""
     if store.database is not None:
-        curve = row_reader.read_curve(store.database, run_id, metric)
-        if curve is not None:
-            return curve
+        curves = row_reader.read_curves(store.database, [run_id], metric)
+        if curves is not None:
+            return curves[run_id]
     with told(store.uri, f"read {metric} of the run {run_id}"):
         points = store.client.get_metric_history(run_id, metric)
     return {point.step: point.value for point in sorted(points, key=lambda point: point.step)}
+
+
+def histories(
+    store: Store, run_ids: Sequence[str], metric: str = keys.TRAIN_LOSS
+) -> dict[str, dict[int, float]]:
+    """`history` of many runs by their ids; a local store is read over one connection."""
+    if store.database is not None:
+        curves = row_reader.read_curves(store.database, run_ids, metric)
+        if curves is not None:
+            return curves
+    return {run_id: history(store, run_id, metric) for run_id in run_ids}
 
 
 def all_histories(store: Store, run: StoredRun) -> dict[str, dict[int, float]]:

@@ -2,9 +2,10 @@
 
 MLflow leaves a run RUNNING when its process is killed. Whoever holds the sweep lock knows that no
 other sweep writes, so what is RUNNING was left behind: by anybody in a local store, which one lock
-covers; in a shared store only what this directory of this host began, which is what the lock
-covers there. A run whose end was cut off after its state was written had everything recorded, so
-it gets the status of that state; every other becomes killed, to be resumed or begun again.
+covers; in a shared store by this directory of this host, which is what the lock covers there, and
+by whoever ran the sweep whose lease this process has. A run whose end was cut off after its state
+was written had everything recorded, so it gets the status of that state; every other becomes
+killed, to be resumed or begun again.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from harness.tracking.read import StoredRun, find_runs
 from harness.tracking.store import Store
 
 
-def mark_dead_runs(store: Store) -> list[str]:
+def mark_dead_runs(store: Store, leased: str | None = None) -> list[str]:
     """End what dead processes left RUNNING; returns the ids of those now killed.
 
-    Call it with the sweep lock held (`lock.hold`). Raises StoreError.
+    Call it with the sweep lock held (`lock.hold`). `leased` is the MLflow experiment of the sweep
+    whose lease is held: nobody writes there but us. Raises StoreError.
     """
     ours = writer_id(store.state_dir)
     killed = []
     for run in find_runs(store, status="RUNNING"):
         is_ours = store.is_local or run.tags.get(keys.WRITER) == ours
-        if is_ours and _end(store, run) == "killed":
+        if (is_ours or run.mlflow_experiment_id == leased) and _end(store, run) == "killed":
             killed.append(run.run_id)
     return killed
 

@@ -19,7 +19,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,10 +54,15 @@ class _OpenRun:
     flushed_at: float | None = None  # counted from the first point
 
 
+def _nothing() -> None:
+    """What is required where nobody else can write."""
+
+
 class Recorder:
     """Writes runs of one MLflow experiment; every method raises StoreError when it cannot.
 
-    `environment` is what `environment_tags` gave. One process writes, from one thread.
+    `environment` is what `environment_tags` gave. One process writes, from one thread. `require`
+    is called before anything is written, and raises where that is another's to do (see `lease`).
     """
 
     def __init__(
@@ -66,17 +71,20 @@ class Recorder:
         experiment_id: str,
         environment: Mapping[str, str],
         writer: Writer | None = None,
+        require: Callable[[], None] = _nothing,
     ) -> None:
         self._store = store
         self._experiment_id = experiment_id
         self._environment = {**environment, keys.WRITER: writer_id(store.state_dir)}
         self._writer = writer or writer_for(store, experiment_id)
+        self._require = require
         self._open: dict[str, _OpenRun] = {}
         self._pacing = Pacing()
         self._last_start_ms = 0
 
     def begin(self, run: RunToRecord) -> str:
         """Start a new run and return its id; its params follow with the first losses."""
+        self._require()
         # One run a millisecond, so that runs sorted by their starts are in the order of the file.
         start_ms = self._last_start_ms = max(int(time.time() * 1000), self._last_start_ms + 1)
         tags = _clipped({**tags_of(run), **self._environment}, MAX_TAG)
@@ -100,6 +108,7 @@ class Recorder:
         Its end, if it had one, is taken back. With `run`, what a kill kept from being written
         (params, dataset) is written now; params that are there stay, for MLflow's are immutable.
         """
+        self._require()
         with told(self._store.uri, f"resume the run {run_id}"):
             client = self._store.client
             found = client.get_run(run_id)
@@ -151,16 +160,13 @@ class Recorder:
         """Copy the files of a folder to the run's artifacts, under `name`."""
         artifacts.add_folder(self._store, run_id, self._artifact_uri(run_id), folder, name)
 
-    def set_group_curve(self, run_id: str, means: Mapping[int, float]) -> None:
-        """Give a parent the `train/loss` curve of its own (step to value), in ascending steps."""
-        self.add_steps(run_id, sorted(means.items()))
-
     def flush(self, run_id: str) -> None:
         """Write everything that waits for this run."""
         self._write(run_id, {})
 
     def end(self, run_id: str, outcome: Outcome) -> StoredRun:
         """Write the last metrics, the state and the status; returns the run as it is stored."""
+        self._require()
         tags = {**outcome.tags, keys.STATE: outcome.state}
         if outcome.traceback_text:
             tags[keys.ERROR] = outcome.traceback_text.strip().rpartition("\n")[2]
@@ -206,6 +212,7 @@ class Recorder:
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Set one tag of any run of the store, also of one that has ended."""
+        self._require()
         with told(self._store.uri, f"tag the run {run_id}"):
             self._store.client.set_tag(run_id, key, clip(value, MAX_TAG))
 
@@ -231,6 +238,7 @@ class Recorder:
 
     def _write(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Points, params, dataset and tags at once: whoever sees the tags sees all of it."""
+        self._require()
         run = self._open[run_id]
         batch = Batch(run.points, run.params, tags, run.dataset)
         if batch != Batch():

@@ -15,7 +15,7 @@ import contextlib
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,14 +94,22 @@ def read_points(database: Path, run_id: str) -> dict[str, dict[int, float]] | No
     return points
 
 
-def read_curve(database: Path, run_id: str, metric: str) -> dict[int, float] | None:
-    """A metric's values by step, in ascending steps; of several at one step the last in time."""
+def read_curves(
+    database: Path, run_ids: Iterable[str], metric: str
+) -> dict[str, dict[int, float]] | None:
+    """A metric's values by step of each run, in ascending steps; of several at one step the last
+    in time."""
+    curves = {}
     try:
         with _reading(database) as connection:
-            rows = connection.execute(SELECT_CURVE, (run_id, metric)).fetchall()
+            for run_id in run_ids:
+                rows = connection.execute(SELECT_CURVE, (run_id, metric))
+                curves[run_id] = {
+                    step: math.nan if is_nan else value for step, value, is_nan in rows
+                }
     except sqlite3.Error:
         return None
-    return {step: math.nan if is_nan else value for step, value, is_nan in rows}
+    return curves
 
 
 def _run_row(row: Sequence[object], metrics: Mapping[str, float]) -> RunRow:

@@ -42,7 +42,7 @@ KNOWN_SCHEMA = "fd52d9c5f65ac61d7de33eaa8ed50999"  # MLflow's revision dc1166978
 MAX_KEY = 250
 AFTER_TROUBLE_MS = 500
 # Of what MLflow allows in a key, the part that needs no second thought.
-PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_-]+)*")
+PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 PLAIN_LOCATION = re.compile(r"file:///[^?#;]*[^?#;/]")
 
 INSERT_RUN = """

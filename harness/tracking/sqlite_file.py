@@ -35,8 +35,8 @@ def check(database: Path) -> None:
         raise StoreError(f"{shown}: cannot be opened: {error.strerror}") from error
     if size <= EMPTY_BYTES:
         raise StoreError(
-            f"{shown}: is empty ({'1 byte' if size else '0 bytes'}) and was left as it is: put a "
-            "copy back in its place or, if nothing was ever recorded, delete it"
+            f"{shown}: is empty ({size} byte{'s' * (size != 1)}) and was left as it is: put a copy "
+            "back in its place or, if nothing was ever recorded, delete it"
         )
     if not _has_journal(database):
         try:

@@ -1,4 +1,4 @@
-"""A corpus's ids as the tensor that batches are cut from."""
+"""A corpus's ids as the tensors that batches are cut from: what is trained on, and what is not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 
 import torch
 
+from harness.spec.run_config import DataConfig
 from harness.text.corpora import Corpus
 
 TORCH_TYPES = {"uint8": torch.uint8, "int16": torch.int16, "int32": torch.int32}
@@ -26,3 +27,12 @@ def corpus_tensor(corpus: Corpus) -> torch.Tensor:
         assert corpus.data is not None
         base = torch.frombuffer(bytearray(corpus.data), dtype=dtype)
     return base.repeat(corpus.info.repeat) if corpus.info.repeat > 1 else base
+
+
+def split(ids: torch.Tensor, config: DataConfig) -> tuple[torch.Tensor, torch.Tensor]:
+    """The ids that are trained on, and the last ones, which are held out; views of `ids`.
+
+    Batches are cut from the one or the other, so no window reaches over the border.
+    """
+    num_training = len(ids) - config.num_held_out(len(ids))
+    return ids[:num_training], ids[num_training:]

@@ -17,7 +17,7 @@ from harness.gpt.model import GPT
 from harness.gpt.seed import set_seed
 from harness.spec.run_config import RunConfig
 from harness.text.corpora import Corpus
-from harness.train.data import corpus_tensor
+from harness.train.data import corpus_tensor, split
 from harness.train.optimizers import build_optimizer
 
 # cuBLAS sums in a fixed order only with one of these workspaces (torch's notes on randomness).
@@ -34,7 +34,9 @@ class TrainingState:
     model: GPT
     optimizer: torch.optim.Optimizer
     data: torch.Tensor
-    """(num_tokens,) ids on the run's device; see `corpus_tensor`."""
+    """The ids that are trained on, on the run's device; see `split`."""
+    held_out: torch.Tensor
+    """The other ids, beside them."""
     batches: torch.Generator
     """Draws the batches, on the CPU whatever the device."""
     step: int = 0
@@ -60,8 +62,8 @@ def start(config: RunConfig, corpus: Corpus) -> TrainingState:
     model = GPT.from_config(config.model).to(device)
     optimizer = build_optimizer(model.parameters(), config.optimizer)
     batches = torch.Generator().manual_seed(config.seed.data)
-    data = corpus_tensor(corpus).to(device)
-    return TrainingState(config, corpus, model, optimizer, data, batches)
+    data, held_out = split(corpus_tensor(corpus).to(device), config.data)
+    return TrainingState(config, corpus, model, optimizer, data, held_out, batches)
 
 
 def begin(state: TrainingState) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+TIMEOUT_MS = 60_000
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -38,7 +39,8 @@ def page(browser: Browser) -> Iterator[Page]:
     opened = browser.new_page(viewport={"width": 1440, "height": 900})
     hosts: set[str] = set()
     opened.on("request", lambda request: hosts.add(urlsplit(request.url).hostname or ""))
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(TIMEOUT_MS)
+    expect.set_options(timeout=TIMEOUT_MS)  # by itself 5 s, which MLflow's first page may take
     yield opened
     opened.close()
     assert hosts - {""} <= {"127.0.0.1"}, f"requests left the machine: {hosts}"

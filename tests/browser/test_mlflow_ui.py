@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,12 +14,15 @@ from pathlib import Path
 import pytest
 import sweep_files
 from playwright.sync_api import Page, expect
+from searches import search, write
 
+from harness.spec.load import load_sweep
+from harness.sweep import run_sweep
 from harness.tracking.server import free_port
 
 from .conftest import serving
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 RUNS = ["adamw", "sgd", "lr-1", "batch-size/batch_size=1", "four-line-loop", "period-5"]
 
@@ -41,6 +45,58 @@ def test_harness_ui_opens_the_view_of_the_chapter(
         names = [link for link in page.get_by_role("link").all_inner_texts() if link in RUNS]
         assert names[-1] == "lr-1"
         page.screenshot(path=screenshots / "view.png")
+
+
+def test_groups_searches_and_runs_are_one_row_each_and_groups_drawn_with_their_intervals(
+    project: Path, page: Page, screenshots: Path
+) -> None:
+    write(project / "sweep.yaml", lr=search())
+    content = json.loads((project / "sweep.yaml").read_text())
+    seeds = {"description": "Three *seeds*", "seeds": 3}
+    content["experiments"] = {"many": seeds, "single": {"optimizer": {"lr": 0.02}}}
+    (project / "sweep.yaml").write_text(json.dumps(content))
+    run_sweep(load_sweep(project / "sweep.yaml"))
+    arguments = ("ui", "--no-open", "--port", free_port(5000))
+    with sweep_files.started(*arguments, cwd=project) as process, serving(process):
+        printed = sweep_files.read_until(process, "Ctrl-C stops it")
+        found = re.search(r"^sweep: (http://127\.0\.0\.1:\S+)$", printed, re.MULTILINE)
+        assert found, printed
+        experiment = found[1].partition("/runs?")[0]
+        page.goto(f"{found[1]}&compareRunsMode=CHART")
+        for name in ("many", "single", "lr"):
+            expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+        expect(page.get_by_role("link", name=re.compile("seed=|trial="))).to_have_count(0)
+        _check_bands(page, screenshots)
+        page.get_by_role("link", name="many", exact=True).click()
+        expect(page.get_by_text("3 runs that differ in")).to_be_visible()
+        page.screenshot(path=screenshots / "group.png")
+        page.goto(f"{experiment}/models")
+        page.get_by_role("link", name="single best and final", exact=True).click()
+        page.get_by_role("link", name="Artifacts", exact=True).click()
+        page.get_by_text("where.json").first.click()
+        expect(page.get_by_text("checkpoints/step_000006").first).to_be_visible()
+        page.screenshot(path=screenshots / "model.png")
+
+
+def _check_bands(page: Page, screenshots: Path) -> None:
+    """One chart, logarithmic, with a line for each of the three and two more for the group."""
+    card = page.locator("[data-testid='experiment-view-compare-runs-card']")
+    expect(card).to_have_count(1)
+    for end in ("train/loss", "train/loss.low", "train/loss.high"):
+        expect(card.get_by_text(f"many ({end})", exact=True).first).to_be_visible()
+    lines = card.locator(".scatterlayer .trace path.js-line")
+    expect(lines).to_have_count(2 * 5)  # MLflow draws each twice: the second is lit by the mouse
+    drawn = "g => [g.layout.yaxis.type, g.data.map(line => [line.name, line.metricKey])]"
+    scale, named = card.locator(".js-plotly-plot").evaluate(drawn)
+    assert scale == "log"
+    assert {tuple(line) for line in named} == {
+        ("many", "train/loss"),
+        ("many", "train/loss.low"),
+        ("many", "train/loss.high"),
+        ("single", "train/loss"),
+        ("lr", "train/loss"),
+    }
+    page.screenshot(path=screenshots / "bands.png")
 
 
 def test_a_bare_mlflow_ui_shows_runs_curves_and_checkpoints(

@@ -24,7 +24,7 @@ print([name for name in {heavy!r} if name in sys.modules], code, file=sys.stderr
 """
 COMMANDS = [
     *("run", "search", "plan", "validate", "schema"),
-    *("ls", "show", "diff", "export", "compare", "eval", "generate", "ui"),
+    *("ls", "show", "diff", "export", "compare", "report", "eval", "generate", "ui"),
 ]
 
 
@@ -117,6 +117,7 @@ def test_help_names_every_command(harness):
             "--tracking-uri",
         ),
         ("compare", "--metric --at --csv --json --markdown --png --html --tracking-uri"),
+        ("report", "--html --markdown --metric --no-log --tracking-uri"),
         ("eval", "--tracking-uri"),
         ("generate", "--prompt --max-new-tokens --temperature --top-k --seed --tracking-uri"),
         ("ui", "--port --tracking-uri"),

@@ -301,3 +301,68 @@ def test_over_the_mean_a_group_is_judged_whole_when_only_a_part_of_it_is_selecte
 def test_equal_values_have_an_interval_of_no_width(check):
     result = check(seeded({"between": [1.0, 1.0]}), ends("a", [1.0] * 4))["a/seed=0"][0]
     assert result.holds is True
+
+
+HELD_OUT = {"data": {"holdout": 0.25}, "train": {"eval_every": 2}}
+EVALUATED = {("a", "val/loss"): {2: 3.0, 4: 1.5, 6: 2.0}}
+
+
+def evaluated(*claims: dict[str, Any], **others: Any) -> dict[str, Any]:
+    return {"a": {**HELD_OUT, "expect": [{"metric": "val/loss", **c} for c in claims]}, **others}
+
+
+def test_a_window_of_a_metric_of_evaluations_counts_evaluations(check):
+    mean, whole = check(
+        evaluated(
+            {"last": 2, "by": "mean", "equals": 1.75}, {"last": 3, "by": "max", "equals": 3.0}
+        ),
+        EVALUATED,
+    )["a"]
+    assert (mean.holds, mean.observed, whole.holds) == (True, 1.75, True)
+    assert mean.text == "val/loss over the last 2 evaluations (mean) = 1.75"
+
+
+def test_a_metric_of_evaluations_is_claimed_at_its_steps(check):
+    results = check(
+        evaluated({"at": {2: 3.0, 4: 1.6}, "abs": 0.05}, {"below": {"step": 2}}), EVALUATED
+    )["a"]
+    assert [r.holds for r in results] == [True, False, True]
+
+
+def test_same_as_compares_the_evaluations_that_there_are(check):
+    experiments = evaluated({"same_as": "b"}, b={**HELD_OUT, "optimizer": {"lr": 0.5}})
+    other = {("b", "val/loss"): {2: 3.0, 4: 1.25, 6: 2.0}}
+    (result,) = check(experiments, EVALUATED | other)["a"]
+    assert (result.holds, result.observed, result.detail) == (False, 0.25, "they part at step 4")
+    (result,) = check(experiments, EVALUATED | {("b", "val/loss"): EVALUATED["a", "val/loss"]})["a"]
+    assert (result.holds, result.observed) == (True, 0.0)
+    (result,) = check(experiments, EVALUATED | {("b", "val/loss"): {2: 3.0, 6: 2.0}})["a"]
+    assert (result.holds, result.detail) == (False, "step 4 is missing")
+
+
+def test_what_set_made_a_step_without_a_value_is_not_decided(check):
+    experiments = evaluated(
+        *({"at": 4, "below": 9}, {"last": 2, "by": "mean", "below": 9}, {"below": 9}),
+        {"same_as": "b"},
+        b={**HELD_OUT, "optimizer": {"lr": 0.5}},
+    )
+    for overrides, details in [
+        (
+            ["train.eval_every=5"],
+            ["a is not evaluated at step 4 here", "", "", "step 5 is missing"],
+        ),
+        (
+            ["train.eval_every=9"],
+            ["a is not evaluated at step 4 here", "a has 1 evaluation here", "", ""],
+        ),
+        (
+            ["train.eval_every=null", "data.holdout=0"],
+            ["a holds nothing out here"] * 4,
+        ),
+    ]:
+        curves = EVALUATED | {("b", "val/loss"): {6: 2.0}}
+        curves["a", "val/loss"] = {5: 2.0, 6: 2.0}
+        results = check(experiments, curves, overrides=overrides)["a"]
+        assert [r.detail for r in results] == details
+        decided = [r.holds is not None for r in results]
+        assert decided == ["here" not in detail for detail in details]

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
 import pytest
 
-from harness.report.compare import ComparedRun, bands, table, to_json_rows
+from harness.report import bands as bands_module
+from harness.report import compare
+from harness.report.compare import to_json_rows
+from harness.report.rows import ComparedRun, rows_of
 from harness.report.statistics import t_interval
 
 CURVES = {
@@ -19,17 +23,34 @@ CURVES = {
 }
 
 
+def table(runs, curve_of, **asked):
+    return compare.table(rows_of(runs), curve_of, **asked)
+
+
+def bands(runs, curve_of):
+    return bands_module.bands(rows_of(runs), curve_of)
+
+
 @pytest.fixture
 def compared(stored_run):
     def compared(name, run_id=None, state="finished", group=None, row="", **params):
-        record = stored_run(run_id or name, state, **params)
+        run_id = run_id or name
+        if group is not None:
+            params.setdefault("seed.data", run_id)
+        metrics = {
+            metric: curve[max(curve)]
+            for metric in ("train/loss", "eval/next_token_accuracy")
+            if (curve := curve_of(run_id, metric))
+        }
+        record = dataclasses.replace(stored_run(run_id, state, **params), metrics=metrics)
         return ComparedRun(name, name.partition("/")[0], record, group, row)
 
     return compared
 
 
 def curve_of(run_id: str, metric: str):
-    return CURVES[run_id] if metric == "train/loss" else {2: CURVES[run_id][2] / 10}
+    curve = CURVES[run_id]
+    return curve if metric == "train/loss" else {2: curve[2] / 10} if 2 in curve else {}
 
 
 def test_rows_are_ranked_best_first_with_what_has_no_value_last(compared):
@@ -69,6 +90,7 @@ def test_columns_stand_in_their_order_with_the_settings_that_differ_last(compare
     frame = table(runs, curve_of, steps=[2, 1, 9])
     assert list(frame.columns) == [
         *("name", "experiment", "state", "n", "final", "low", "high"),
+        *("median", "best", "worst", "diverged"),
         *("step 2", "step 1", "step 9"),
         "perplexity",
         "optimizer.lr",
@@ -99,9 +121,10 @@ def test_a_group_of_seeds_is_one_row_with_mean_and_interval(compared):
     expected = t_interval([1.0, 2.0, 1.5])
     assert (row["n"], row["final"]) == (3, expected.mean)
     assert (row["low"], row["high"]) == (expected.low, expected.high)
+    assert (row["median"], row["best"], row["worst"], row["diverged"]) == (1.5, 1.0, 2.0, 0)
     assert row["step 1"] == 4.0
     assert row["state"] == "finished"
-    assert math.isnan(frame["low"][0])
+    assert frame.loc[0, ["low", "median", "best", "worst"]].isna().all()
     assert "seed.data" not in frame.columns  # in a group it is no setting of the row
 
 
@@ -114,6 +137,7 @@ def test_a_group_averages_those_that_finished_and_names_the_other_states(compare
     row = table(seeds, curve_of).iloc[0]
     assert (row["n"], row["final"]) == (3, 1.5)
     assert row["state"] == "finished, diverged"
+    assert row["diverged"] == 1
 
 
 def test_two_runs_of_one_name_are_two_rows_and_no_group(compared):

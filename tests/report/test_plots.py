@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.compare import CurveBand
+from harness.report.bands import CurveBand
 from harness.report.plots import MAX_LEGEND, curves_figure, to_svg, write_png
 
 FALLING = {1: 4.0, 2: 2.0, 3: 1.0}

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.statistics import t_interval
+from harness.report.statistics import t_band, t_interval
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30)
 
@@ -33,3 +33,14 @@ def test_a_single_value_has_a_mean_and_no_interval():
     assert (found.n, found.mean) == (1, 2.0)
     assert math.isnan(found.low)
     assert math.isnan(found.high)
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3), min_size=2, max_size=8))
+def test_a_band_is_the_interval_at_each_step(rows):
+    band = t_band([dict(enumerate(row, start=1)) for row in rows])
+    for step in (1, 2, 3):
+        expected = t_interval([row[step - 1] for row in rows])
+        near = {"rel": 1e-9, "abs": 1e-5}
+        assert band.mean[step] == pytest.approx(expected.mean, **near)
+        assert band.low[step] == pytest.approx(expected.low, **near)
+        assert band.high[step] == pytest.approx(expected.high, **near)

@@ -14,6 +14,8 @@ from harness.sweep import run_sweep
 from harness.tracking.read import find_runs
 from harness.tracking.store import open_store
 
+pytestmark = pytest.mark.usefixtures("plots_once")
+
 RANGES: dict[str, dict[str, Any]] = {
     "adamw": {"low": 1e-3, "high": 0.3, "log": True, "points": 5},
     "sgd": {"low": 1e-2, "high": 3.0, "log": True, "points": 4},  # the last one diverges
@@ -64,8 +66,8 @@ def check_best_of_each(both: SearchResult, alone: dict[str, SearchResult]) -> No
     assert both.best == min(bests, key=lambda trial: trial.values)
 
 
-def test_trained_apart_both_ways_find_the_same_runs_with_the_same_values(project):
-    path, apart = sweep_of_three(project / "s.yaml"), f"sqlite:///{project}/apart.db"
+def test_trained_apart_both_ways_find_the_same_runs_with_the_same_values(project, another_store):
+    path, apart = sweep_of_three(project / "s.yaml"), another_store(project / "apart.db")
     both = found(path, "both")["both"]
     alone = found(path, *RANGES, uri=apart)
     assert both.states == {"finished": 8, "diverged": 1}

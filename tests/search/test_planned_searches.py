@@ -23,6 +23,8 @@ from harness.tracking.read import find_runs
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import open_store
 
+pytestmark = pytest.mark.usefixtures("plots_once")
+
 PLAN = """
 import sys
 from harness.spec.load import load_sweep

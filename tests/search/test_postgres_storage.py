@@ -21,6 +21,8 @@ from harness.search.storage_url import StorageUrl
 from harness.spec.load import load_sweep
 from harness.sweep import plan_searches, run_sweep
 
+pytestmark = pytest.mark.usefixtures("plots_once")
+
 SPACE = {
     "optimizer.lr": {"low": 1e-3, "high": 1.0, "log": True},
     "train.batch_size": {"low": 1, "high": 4},
@@ -57,9 +59,12 @@ def tables_of(url: str) -> list[str]:
     return sqlalchemy.inspect(engine).get_table_names()
 
 
-def test_a_search_in_postgresql_stops_goes_on_and_is_planned_as_in_sqlite(project, postgres):
+@pytest.mark.slow
+def test_a_search_in_postgresql_stops_goes_on_and_is_planned_as_in_sqlite(
+    project, postgres, another_store
+):
     url = postgres.new_database()
-    here, apart = (f"sqlite:///{project}/{name}.db" for name in ("here", "apart"))
+    here, apart = (another_store(project / f"{name}.db") for name in ("here", "apart"))
     path = write(project / "s.yaml", s=entry(8, storage=url))
     assert plan(path, here).reason == "new"
     assert tables_of(url) == []

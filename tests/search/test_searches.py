@@ -6,6 +6,7 @@ import json
 import math
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from sweep_files import read_until, started
 
 from harness.interrupts import Interrupted
 from harness.observer import Observer
+from harness.search import plots
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking import keys
 from harness.tracking.read import find_runs, history
 from harness.tracking.store import open_store
+
+pytestmark = pytest.mark.usefixtures("plots_once")
 
 SAMPLERS = ["random", "tpe", "cmaes", "qmc", "gp"]
 TWO = {**LR, "train.batch_size": {"low": 1, "high": 4}}
@@ -44,6 +48,7 @@ def test_twice_as_many_trials_later_are_those_of_as_many_at_once(name, project):
     assert len({tuple(t.params.items()) for t in whole.trials}) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["plain", "stacked"])
 def test_a_search_stopped_anywhere_goes_on_to_the_same_trials(engine, project):
     # The sampler asks the trials again, and the pruner keeps what it knows in them.
@@ -69,6 +74,16 @@ def test_a_search_stopped_anywhere_goes_on_to_the_same_trials(engine, project):
         assert len(records) == len(found)
 
 
+def test_a_signal_while_a_search_is_ended_stops_the_call_after_it(project, monkeypatch):
+    path = write(project / "s.yaml", s=search(n_trials=2))
+    monkeypatch.setattr(plots, "write_plots", lambda *_: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        run(path)
+    (parent,) = [record for record in find_runs(open_store()) if record.kind == "search"]
+    assert parent.state == "finished"
+    assert run(path).num_new == 0
+
+
 def test_the_study_is_the_same_in_a_full_store_as_in_an_empty_one(project):
     path = write(project / "s.yaml", s=sampled("tpe"))
     first = run(path)
@@ -82,7 +97,7 @@ def test_the_study_is_the_same_in_a_full_store_as_in_an_empty_one(project):
     assert {r.run_id for r in find_runs(open_store()) if r.kind == "run"} == records
 
 
-def test_plain_and_stacked_trials_of_one_batch_end_like_runs_alone(project):
+def test_plain_and_stacked_trials_of_one_batch_end_like_runs_alone(project, another_store):
     space = {"train.engine": {"choices": ["plain", "stacked"]}, **LR}
     entry = search(
         space=space, pruner={"name": "none"}, parallel=8, model={"dropout": 0.3}, report_every=5
@@ -103,7 +118,7 @@ def test_plain_and_stacked_trials_of_one_batch_end_like_runs_alone(project):
         content["experiments"] = {"alone": alone}
         del content["searches"]
         (other / "s.yaml").write_text(json.dumps(content))
-        uri = f"sqlite:///{other}/{trial.number}.db"
+        uri = another_store(other / f"{trial.number}.db")
         (made,) = run_sweep(load_sweep(other / "s.yaml"), tracking_uri=uri).runs
         assert history(store, trial.run_id) == history(open_store(uri), made.run_id)
 
@@ -306,8 +321,9 @@ def killed_after(seconds: float, folder: Path) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("num_kills", [3, pytest.param(30, marks=pytest.mark.campaign)])
 def test_killed_at_random_moments_and_run_again_the_trials_are_the_same(
-    project, tmp_path, monkeypatch
+    num_kills, project, tmp_path, monkeypatch
 ):
     entry = search(
         n_trials=12,
@@ -322,7 +338,7 @@ def test_killed_at_random_moments_and_run_again_the_trials_are_the_same(
     monkeypatch.chdir(folder)
     shutil.copyfile(project / "s.yaml", "s.yaml")
     chance = random.Random(0)
-    ended = [killed_after(chance.uniform(0, 0.4), folder) for _ in range(10)]
+    ended = [killed_after(chance.uniform(0, 0.4), folder) for _ in range(num_kills)]
     assert not any(ended[:3])
     assert table(run(folder / "s.yaml")) == whole
     store = open_store()

@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spec_files import load, run
+from spec_files import HEAD, load, run
 
 from harness.spec.fingerprint import fingerprint, group_fingerprint, identity
 from harness.spec.load import load_sweep
@@ -79,6 +79,7 @@ def test_a_fingerprint_is_a_version_and_32_hex_digits(tmp_path):
         "{seed: {model: 0, data: 42}}",
         "{train: {engine: stacked}}",  # what `auto` means for so small a model
         "{train: {device: cpu, threads: 1}}",
+        "{data: {holdout: 0}, train: {eval_every: null, eval_batches: 8}}",
     ],
 )
 def test_what_does_not_change_the_numbers_does_not_change_it(tmp_path, entry):
@@ -99,12 +100,12 @@ def test_the_number_of_a_gpu_does_not_change_it_and_the_kind_of_device_does(tmp_
 CHANGES = {
     "model": [("embed_dim", 16), ("num_heads", 4), ("num_layers", 1), ("max_seq_len", 32),
               ("dropout", 0.1), ("vocab_size", 9)],
-    "data": [("repeat", 17), ("tokenizer", "chars")],
+    "data": [("repeat", 17), ("tokenizer", "chars"), ("holdout", 0.5)],
     "optimizer": [("lr", 0.02), ("weight_decay", 0.0), ("betas", "[0.8, 0.9]"), ("eps", 1e-6),
                   ("amsgrad", "true"), ("maximize", "true"), ("foreach", "true"),
                   ("fused", "true"), ("name", "adam, lr: 1e-2")],
     "train": [("steps", 201), ("batch_size", 5), ("seq_len", 9), ("engine", "bare"),
-              ("device", "cuda"), ("threads", 2)],
+              ("device", "cuda"), ("threads", 2), ("eval_every", 100), ("eval_batches", 4)],
     "seed": [("model", 1), ("data", 43)],
 }  # fmt: skip
 
@@ -114,7 +115,9 @@ CHANGES = {
     [(section, key, value) for section, pairs in CHANGES.items() for key, value in pairs],
 )
 def test_each_decisive_setting_changes_it(tmp_path, section, key, value):
-    a, b = load(tmp_path, f"  a: {{}}\n  b: {{{section}: {{{key}: {value}}}}}").runs
+    head = HEAD.replace("words}", "words, holdout: 0.25}") if key.startswith("eval_") else HEAD
+    text = f"  a: {{}}\n  b: {{{section}: {{{key}: {value}}}}}"
+    a, b = load(tmp_path, text, head=head).runs
     assert of(a) != of(b)
 
 

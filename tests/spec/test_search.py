@@ -119,7 +119,7 @@ def test_what_is_required_is_asked_for(refused, missing):
 @pytest.mark.parametrize(
     ("metric", "match", "at"),
     [
-        ("train/los", r"'train/los'; did you mean train/loss\? \(there are: train/loss, tr", ()),
+        ("train/los", r"'train/los'; did you mean train/loss\? \(there are: train/loss, va", ()),
         (("train/loss", "accuracy"), "no metric is called 'accuracy'", (1,)),
         (("train/loss", "train/loss"), "train/loss is there already", (1,)),
         ((), "at least 1 item", ()),
@@ -153,11 +153,12 @@ def test_several_metrics_are_minimized_unless_said_otherwise():
     assert search(**TWO, direction=("minimize", "maximize")).direction[1] == "maximize"
 
 
-def test_only_what_is_recorded_every_step_is_reduced(refused):
+def test_only_what_has_a_curve_is_reduced(refused):
     match = "train/perplexity: recorded at the last step only; nothing to reduce"
     refused(lambda: search(metric="train/perplexity", reduce={"last": 5}), match, ("reduce",))
     assert search(**TWO, reduce={"last": 5}).reduce.last == 5
-    assert set(METRICS.values()) == {"every step", "last step"}
+    assert search(metric="val/loss", reduce={"last": 5}).reduce.last == 5
+    assert set(METRICS.values()) == {"every step", "evaluations", "last step"}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_only_what_is_recorded_every_step_is_reduced(refused):
         ("train/perplexity", "must be none: train/perplexity is recorded at the last step only"),
     ],
 )
-def test_a_pruner_needs_one_metric_recorded_every_step(refused, metric, match):
+def test_a_pruner_needs_one_metric_that_has_a_curve(refused, metric, match):
     refused(lambda: search(metric=metric, pruner={"name": "median"}), match, ("pruner", "name"))
     assert search(metric=metric, pruner={"name": "none"}).pruner == NoPruner()
 

@@ -1,4 +1,3 @@
-import json
 import re
 import threading
 import time
@@ -10,13 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.errors import StoreError
-from harness.tracking import keys
 from harness.tracking.experiments import (
     ensure_mlflow_experiment,
-    set_view,
     slug,
     sweeps,
-    view_link,
 )
 
 
@@ -88,48 +84,6 @@ def test_a_deleted_experiment_is_told_with_how_to_restore_it(store):
         StoreError, match=f"'old' was deleted .*mlflow experiments restore -x {deleted}`, or give"
     ):
         ensure_mlflow_experiment(store, "old")
-
-
-def test_the_view_shows_loss_state_claims_and_what_differs_sorted_by_loss(store):
-    experiment = ensure_mlflow_experiment(store, "s")
-    set_view(store, experiment, ["optimizer.lr", "train.batch_size"])
-    view = json.loads(store.client.get_experiment(experiment).tags[keys.VIEW])
-    assert view["name"] == "harness"
-    assert json.loads(view["state"]) == {
-        "selectedColumns": [
-            "metrics.`train/loss`",
-            "tags.`harness.experiment`",
-            "tags.`harness.state`",
-            "tags.`harness.expect`",
-            "params.`optimizer.lr`",
-            "params.`train.batch_size`",
-        ],
-        "orderByKey": "metrics.`train/loss`",
-        "orderByAsc": True,
-        "searchFilter": "tags.`harness.trial` IS NULL",
-    }
-
-
-def test_a_view_that_stays_the_same_is_not_written_again(store):
-    experiment = ensure_mlflow_experiment(store, "s")
-    set_view(store, experiment, ["optimizer.lr"])
-    before = store.client.get_experiment(experiment).tags[keys.VIEW]
-    set_view(store, experiment, ["optimizer.lr"])
-    assert store.client.get_experiment(experiment).tags[keys.VIEW] == before
-    set_view(store, experiment, ["train.steps"])
-    assert store.client.get_experiment(experiment).tags[keys.VIEW] != before
-
-
-@pytest.mark.parametrize("damaged", ["not JSON", "[1]"])
-def test_a_damaged_view_is_replaced(store, damaged):
-    experiment = ensure_mlflow_experiment(store, "s")
-    store.client.set_experiment_tag(experiment, keys.VIEW, damaged)
-    set_view(store, experiment, [])
-    assert json.loads(store.client.get_experiment(experiment).tags[keys.VIEW])["name"] == "harness"
-
-
-def test_the_link_opens_the_view():
-    assert view_link("7") == "#/experiments/7/runs?viewStateShareKey=harness"
 
 
 def test_the_sweeps_of_a_store_are_listed_the_one_created_last_at_the_end(store):

@@ -16,6 +16,7 @@ def test_only_finished_and_diverged_runs_are_done():
 def test_the_recorded_metrics_say_where_they_are_recorded():
     assert keys.METRICS == {
         "train/loss": "every step",
+        "val/loss": "evaluations",
         "train/perplexity": "last step",
         "eval/next_token_accuracy": "last step",
     }

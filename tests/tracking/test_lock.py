@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 import subprocess
@@ -7,7 +8,9 @@ import time
 import pytest
 
 from harness.errors import StoreError, StoreInUse
-from harness.tracking import lock
+from harness.tracking import lease, lock
+from harness.tracking.holder import parse, this_process
+from harness.tracking.lease import Times
 
 HOLDER = """
 import sys, time
@@ -91,3 +94,54 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
         lock.hold(tmp_path, "http://server"),
     ):
         pass
+
+
+def holder_file(folder):
+    return lock.lock_path(folder, "http://server").with_suffix(".holder.json")
+
+
+def test_a_holder_whose_heartbeat_stands_still_is_told_to_be_stopped_perhaps(tmp_path, holder):
+    path = holder_file(tmp_path)
+    path.write_text(parse(path.read_text()).beaten(time.time() - 300).to_json())
+    sentence = rf"process {holder.pid}, since .* for 5 min: it may be stopped \(`kill -CONT"
+    with pytest.raises(StoreInUse, match=sentence), lock.hold(tmp_path, "http://server"):
+        pass
+
+
+def left_by_another_host(folder, **changes):
+    """As on a network disk whose locks hosts do not share."""
+    path = holder_file(folder)
+    path.parent.mkdir()
+    far = dataclasses.replace(this_process(), host="far", boot="b", pid=7)
+    path.write_text(dataclasses.replace(far, **changes).to_json())
+
+
+def test_a_process_of_another_host_that_is_heard_has_the_store(tmp_path):
+    left_by_another_host(tmp_path)
+    with (
+        pytest.raises(StoreInUse, match="this store is in use by process 7 on far, since 20"),
+        lock.hold(tmp_path, "http://server"),
+    ):
+        pass
+
+
+def test_a_process_of_another_host_that_is_not_heard_is_watched_and_then_gone(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lease, "TIMES", Times(interval_s=0.1, poll_s=0.05))
+    left_by_another_host(tmp_path, heartbeat=1.0)
+    told = []
+    with lock.hold(tmp_path, "http://server", tell=told.append):
+        first = parse(holder_file(tmp_path).read_text())
+        time.sleep(0.25)
+        assert parse(holder_file(tmp_path).read_text()).heartbeat > first.heartbeat
+    assert "this store was left by process 7 on far: watching for 0.25 s" in told[0]
+    assert not holder_file(tmp_path).exists()
+
+
+@pytest.mark.parametrize("left", [b"", b"\xff\0", b'{"pid": 1, "started": "once"}'])
+def test_a_file_that_names_nobody_is_no_hindrance(tmp_path, left):
+    holder_file(tmp_path).parent.mkdir()
+    holder_file(tmp_path).write_bytes(left)
+    with lock.hold(tmp_path, "http://server") as held:
+        held.require()

@@ -1,9 +1,18 @@
+import dataclasses
+
 import pytest
 
 from harness.errors import StoreError, UsageError
 from harness.tracking import keys
 from harness.tracking.experiments import ensure_mlflow_experiment
-from harness.tracking.read import checkpoints, find_runs, get_run, history, local_checkpoint
+from harness.tracking.read import (
+    checkpoints,
+    find_runs,
+    find_usable_runs,
+    get_run,
+    history,
+    local_checkpoint,
+)
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.record import Outcome
 from harness.tracking.recorder import Recorder
@@ -184,3 +193,14 @@ def test_a_run_whose_end_was_cut_off_after_its_state_has_that_end(
     recorder.set_tag(run_id, keys.STATE, state)
     assert mark_dead_runs(store) == []
     assert (get_run(store, run_id).state, get_run(store, run_id).status) == (state, status)
+
+
+@pytest.mark.parametrize("is_local", [True, False], ids=["local", "shared"])
+def test_what_another_sweep_has_not_done_is_its_own_to_go_on_with_in_a_shared_store(
+    store, recorder, run_to_record, finished, is_local
+):
+    done, unfinished = finished(recorder), recorder.begin(run_to_record("b"))
+    seen = store if is_local else dataclasses.replace(store, database=None)
+    assert [run.run_id for run in find_usable_runs(seen, "sweep")] == [done, unfinished]
+    others = [done, unfinished] if is_local else [done]
+    assert [run.run_id for run in find_usable_runs(seen, "another")] == others

@@ -198,7 +198,7 @@ def test_a_group_is_a_parent_with_a_curve_and_without_a_fingerprint(store, recor
     parent = recorder.begin(group)
     child = recorder.begin(run_to_record("adamw/seed=0", parent_run_id=parent))
     recorder.end(child, Outcome("finished"))
-    recorder.set_group_curve(parent, {2: 0.5, 1: 1.0})
+    recorder.add_steps(parent, [(1, 1.0), (2, 0.5)])
     recorder.end(parent, Outcome("finished"))
     assert history(store, parent) == {1: 1.0, 2: 0.5}
     assert get_run(store, parent).fingerprint is None

@@ -82,6 +82,7 @@ def record_some(recorder: Recorder, run_to_record: Any) -> None:
     metrics = {keys.TRAIN_PERPLEXITY: 1.5, keys.NEXT_TOKEN_ACCURACY: 1.0}
     recorder.end(first, Outcome("finished", metrics, 200, {keys.DETERMINISTIC: "false"}))
     second = recorder.begin(run_to_record("lr/lr=0.1", dataset=dataset))
+    recorder.add_points(second, keys.TRAIN_LOSS + keys.LOW, [(1, -0.5)])
     recorder.end(second, Outcome("diverged", tags={keys.DIVERGED_AT: "1"}))
     third = recorder.begin(run_to_record("broken", params={f"p.{n}": "x" * 9 for n in range(120)}))
     recorder.end(third, Outcome("killed"))

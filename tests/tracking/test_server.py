@@ -7,15 +7,39 @@ import urllib.request
 
 import pytest
 
-from harness.errors import StoreError
-from harness.tracking import server
+from harness.errors import StoreError, StoreInUse
+from harness.tracking import lease, server
 from harness.tracking.environment import environment_tags
-from harness.tracking.experiments import ensure_mlflow_experiment, set_view
+from harness.tracking.experiments import ensure_mlflow_experiment
+from harness.tracking.lease import Times
 from harness.tracking.read import checkpoints, find_runs, history, local_checkpoint
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.record import DatasetInput, Outcome
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import open_store
+from harness.tracking.sweep_lease import hold_sweep
+from harness.tracking.view import set_view
+
+ANOTHER_HOST = """
+import sys, time
+from pathlib import Path
+from harness.tracking import holder, lease
+from harness.tracking.experiments import ensure_mlflow_experiment
+from harness.tracking.record import RunToRecord
+from harness.tracking.recorder import Recorder
+from harness.tracking.store import open_store
+from harness.tracking.sweep_lease import hold_sweep
+
+holder.where = lambda: holder.Where("far", "its boot", "")
+lease.TIMES = lease.Times(interval_s=0.2, settle_s=0.3)
+store = open_store(sys.argv[1], Path(sys.argv[2]))
+experiments = [ensure_mlflow_experiment(store, name) for name in ("leased", "not leased")]
+with hold_sweep(store, experiments[0], "leased", wait=False, tell=print) as held:
+    for experiment in experiments:
+        run = RunToRecord(**eval(sys.argv[3]))
+        print(Recorder(store, experiment, {}, require=held.require).begin(run), flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +101,43 @@ def test_only_its_own_dead_runs_are_marked_on_a_shared_server(served, tmp_path, 
         ids.append(recorder.begin(run_to_record()))
     assert mark_dead_runs(ours) == ids[:1]
     assert mark_dead_runs(theirs) == ids[1:]
+
+
+def test_a_sweep_that_another_host_runs_is_refused_and_taken_over_once_that_is_dead(
+    served, tmp_path, run_to_record, monkeypatch
+):
+    monkeypatch.setattr(lease, "TIMES", Times(interval_s=1.0, settle_s=0.3, poll_s=0.1))
+    fields = repr(dataclasses.asdict(run_to_record()))
+    command = [sys.executable, "-c", ANOTHER_HOST, served, str(tmp_path / "far"), fields]
+    ours, told = open_store(served, tmp_path / "ours"), []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        left, other = (process.stdout.readline().strip() for _ in range(2))
+        experiment = ensure_mlflow_experiment(ours, "leased")
+
+        def hold(name, experiment, **flags):
+            return hold_sweep(ours, experiment, name, **{"wait": False, **flags}, tell=told.append)
+
+        with (
+            pytest.raises(
+                StoreInUse,
+                match=f"the sweep 'leased' is in use by process {process.pid} on far, since 20",
+            ),
+            hold("leased", experiment),
+        ):
+            pass
+        with hold("third", ensure_mlflow_experiment(ours, "third")) as third:
+            third.require()  # another sweep may run at the same time
+        assert mark_dead_runs(ours) == []
+        process.kill()
+    with hold("leased", experiment, wait=True):
+        assert mark_dead_runs(ours, experiment) == [left]
+    assert [run.run_id for run in find_runs(ours, status="RUNNING")] == [other]
+    assert [text.rpartition(": ")[2] for text in told] == [
+        "waiting until it ends",
+        "watching for 2.5 s whether it lives",
+    ]
+    with hold("leased", experiment) as held:
+        held.require()
 
 
 def test_nothing_is_printed_while_a_run_is_recorded_through_a_server(

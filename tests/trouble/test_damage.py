@@ -129,6 +129,7 @@ def downgrade(database: Path) -> str:
     return older
 
 
+@pytest.mark.slow
 def test_a_store_of_an_older_mlflow_is_upgraded_by_the_command_that_is_told_and_not_before(project):
     database = project / "mlruns" / "mlflow.db"
     older = downgrade(database)

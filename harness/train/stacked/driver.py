@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
+from harness.spec.evaluations import Evaluations
 from harness.spec.records import LossRecord
 from harness.train.on_steps import OnSteps
 from harness.train.stacked.cpu.compiling import announced
@@ -45,7 +46,7 @@ def train(
         runs: of any shapes; lanes are shared by those of one shape and optimizer family.
         on_steps: called between chunks with one record of every run that trained. When it is
             called, each run is as after the last step of its record. Chunks end where a run's
-            `checkpoint.every` divides the step.
+            `checkpoint.every` divides the step, and where a run is to be evaluated.
         threads: how many groups of lanes are trained at once.
         chunk_steps: the most steps between calls; by default what takes `CHUNK_S` seconds.
         until: the step at which all runs stop, where their configs have more; they can be given
@@ -117,10 +118,14 @@ class _Stack:
         return run.remaining > 0 and run.step < self.until
 
     def _to_next_stop(self, run: StackedRun) -> int:
-        """Steps until the run is done, is to stop, or is due for a checkpoint."""
+        """Steps until the run is done, is to stop, or is due for a checkpoint or evaluation."""
         steps = min(run.config.train.steps, self.until) - run.step
-        every = run.config.checkpoint.every
-        return int(steps) if every is None else int(min(steps, every - run.step % every))
+        every, evaluations = run.config.checkpoint.every, Evaluations.of(run.config)
+        if every is not None:
+            steps = min(steps, every - run.step % every)
+        if evaluations.holds_out:
+            steps = min(steps, evaluations.after(run.step) - run.step)
+        return int(steps)
 
     def _records(self, trained: Sequence[Losses]) -> list[LossRecord]:
         records: list[LossRecord] = []

@@ -22,7 +22,7 @@ from harness.gpt.seed import set_seed
 from harness.spec.run_config import RunConfig
 from harness.spec.stacking import unsupported
 from harness.text.corpora import Corpus
-from harness.train.data import corpus_tensor
+from harness.train.data import corpus_tensor, split
 from harness.train.optimizers import build_optimizer
 from harness.train.stacked.batches import Windows
 from harness.train.stacked.layout import num_weights, shape_of, weight_shapes
@@ -47,13 +47,15 @@ class StackedRun:
         config: RunConfig,
         corpus: Corpus,
         data: torch.Tensor,
+        held_out: torch.Tensor,
         weights: Floats,
         moments: list[Floats],
         batches: torch.Generator,
         step: int,
     ) -> None:
         assert unsupported(config) is None, unsupported(config)
-        self.config, self.corpus, self.data = config, corpus, data
+        self.config, self.corpus = config, corpus
+        self.data, self.held_out = data, held_out
         self.weights, self.moments = weights, moments
         self.step = step
         self.shape = shape_of(config)
@@ -88,7 +90,8 @@ class StackedRun:
         batches = torch.Generator()
         batches.set_state(self.batches.get_state())
         state = TrainingState(
-            self.config, self.corpus, model, optimizer, self.data, batches, self.step
+            *(self.config, self.corpus, model, optimizer),
+            *(self.data, self.held_out, batches, self.step),
         )
         self.write_to(state)
         return state
@@ -141,13 +144,14 @@ def start_runs(begun: Iterable[tuple[RunConfig, Corpus]]) -> list[StackedRun]:
     return runs
 
 
-def _start(config: RunConfig, corpus: Corpus, data: torch.Tensor) -> StackedRun:
+def _start(config: RunConfig, corpus: Corpus, ids: torch.Tensor) -> StackedRun:
     config = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
     shape = shape_of(config)
     moments = _no_moments(config)
     weights = initial_weights(shape, config.seed.model)
     batches = torch.Generator().manual_seed(config.seed.data)
-    return StackedRun(config, corpus, data, weights, moments, batches, 0)
+    data, held_out = split(ids, config.data)
+    return StackedRun(config, corpus, data, held_out, weights, moments, batches, 0)
 
 
 def run_of(state: TrainingState) -> StackedRun:
@@ -161,7 +165,8 @@ def run_of(state: TrainingState) -> StackedRun:
             moment[:] = _joined(one[name] for one in kept)
     weights = _joined(parameters)
     return StackedRun(
-        state.config, state.corpus, state.data, weights, moments, state.batches, state.step
+        *(state.config, state.corpus, state.data, state.held_out),
+        *(weights, moments, state.batches, state.step),
     )
 
 

@@ -30,6 +30,7 @@ def test_section_14_5_prints_its_five_losses():
     assert {step: f"{losses[step - 1]:.4f}" for step in SECTION_14_5} == SECTION_14_5
 
 
+@pytest.mark.slow
 def test_losses_agree_with_plain_to_two_millionths_over_200_steps():
     configs = [make_config(optimizer=optimizer) for optimizer in AGREEING]
     for config, losses in zip(configs, losses_of(*configs), strict=True):

@@ -1,0 +1,1 @@
+"""From a sweep file or a store to what a scientist asks of it: tables, differences, sensitivity."""

@@ -1,0 +1,122 @@
+"""A sweep file and its store to what a report tells: `harness report FILE`."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.comparison.checked import checked_claims
+from harness.comparison.compare import comparison
+from harness.comparison.selected import Selected, select
+from harness.report.contests import contests
+from harness.report.page.content import Environment, Report
+from harness.report.page.markdown import markdown_of
+from harness.report.page.plots import Styles
+from harness.report.plots import curves_figure, write_png
+from harness.report.rows import ComparedRun
+from harness.report.sensitivity import lr_curves
+from harness.report.varied import varied
+from harness.spec.load import load_sweep
+from harness.sweep import SweepPlan
+from harness.tracking import keys
+from harness.tracking.mlflow_api import redacted
+from harness.tracking.report_run import log_report
+from harness.tracking.server import server_url
+from harness.tracking.store import Store
+
+UI_PORT = 5000
+"""Where `harness ui` serves when nobody says."""
+
+FACTS = {
+    "commit": keys.GIT_COMMIT,
+    "uncommitted changes": keys.GIT_DIRTY,
+    "harness": keys.VERSION,
+    "Python": keys.PYTHON,
+    "torch": keys.TORCH,
+    "MLflow": keys.MLFLOW,
+    "machine": keys.HOST,
+    "processor": keys.CPU,
+    "system": keys.PLATFORM,
+    "device": keys.DEVICE,
+    "threads": keys.THREADS,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Gathered:
+    """The report, and the store with the sweep's MLflow experiment, where it may be logged."""
+
+    report: Report
+    store: Store
+    experiment_id: str
+
+
+def gather(
+    file: str | Path, *, tracking_uri: str | None = None, metric: str = keys.TRAIN_LOSS
+) -> Gathered:
+    """Everything that the store knows of a sweep file.
+
+    Raises UsageError for an unknown metric, StoreError where there is no store, NothingMatched
+    where none of the file's runs is in it.
+    """
+    made = comparison(file, tracking_uri=tracking_uri, metric=metric)
+    every = select(file, tracking_uri, trials=True)
+    sweep, chosen = load_sweep(file), made.selected
+    rows, curve_of, store = chosen.rows, chosen.curve_of, chosen.curve_of.store
+    runs = _runs(every)
+    names = [*(e.name for e in sweep.experiments), *(s.name for s in sweep.searches)]
+    report = Report(
+        sweep=sweep.name,
+        description=sweep.description,
+        file=str(file),
+        metric=metric,
+        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M UTC}",
+        store=redacted(store.uri),
+        ui=redacted(server_url(store, UI_PORT)),
+        experiments=names,
+        contests=contests(rows, curve_of, metric),
+        claims=checked_claims(SweepPlan(sweep, tracking_uri=tracking_uri), store),
+        frame=made.frame,
+        warnings=made.warnings,
+        bands=made.bands(),
+        experiment_of={row.name: row.experiment for row in rows},
+        lr_curves=lr_curves(every.rows, every.curve_of, metric=metric),
+        batch_curves=varied(rows, "train.batch_size", metric),
+        runs=runs,
+        missing=chosen.missing,
+        environments=_environments(runs),
+    )
+    own = next((r for r in runs if r.record.sweep == sweep.name), runs[0])
+    return Gathered(report, store, own.record.mlflow_experiment_id)
+
+
+def log_files(gathered: Gathered, page: str) -> str:
+    """Keep the page in the sweep's MLflow experiment, with its Markdown and the best curves as a
+    picture; the id of the run that holds them. Raises StoreError when that cannot be written."""
+    report = gathered.report
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "report.html").write_text(page, encoding="utf-8")
+        (folder / "report.md").write_text(markdown_of(report), encoding="utf-8")
+        bands = report.best_bands()
+        colours = Styles(report.experiments)
+        drawn = [colours.colour(report.experiment_of[band.name]) for band in bands]
+        write_png(curves_figure(bands, report.metric, drawn), folder / "curves.png")
+        return log_report(gathered.store, gathered.experiment_id, report.sweep, folder)
+
+
+def _runs(selected: Selected) -> list[ComparedRun]:
+    return [run for row in selected.rows for run in row.runs]
+
+
+def _environments(runs: Sequence[ComparedRun]) -> list[Environment]:
+    """The distinct ones, that of most runs first."""
+    counts: dict[tuple[tuple[str, str], ...], int] = {}
+    for record in {run.record.run_id: run.record for run in runs}.values():
+        facts = tuple((name, record.tags[key]) for name, key in FACTS.items() if key in record.tags)
+        counts[facts] = counts.get(facts, 0) + 1
+    ranked = sorted(counts.items(), key=lambda item: -item[1])
+    return [Environment(count, dict(facts)) for facts, count in ranked]

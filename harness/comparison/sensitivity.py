@@ -1,0 +1,59 @@
+"""Final loss over the learning rate, from a matrix or from searches: `compare --sensitivity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.comparison.selected import check_metric, select
+from harness.errors import NothingMatched, UsageError
+from harness.report.sensitivity import LrCurve, lr_curves, to_rows
+from harness.tracking import keys
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def sensitivity(
+    file: str | Path | None = None,
+    *,
+    tracking_uri: str | None = None,
+    metric: str = keys.TRAIN_LOSS,
+    between: tuple[float, float] | None = None,
+) -> DataFrame:
+    """A row for each set of runs, or of trials, that differ in `optimizer.lr` alone.
+
+    The columns are `name`, the settings that tell the rows apart, `lrs` (how many learning rates),
+    `from` and `to` (their range), `optimum` with `optimum_low` and `optimum_high`, `best` (the loss
+    there), `cliff` and `sensitivity`; `harness.report.sensitivity` says what they mean.
+
+    Raises UsageError for a range that is none, NothingMatched where there are no two learning
+    rates to compare, StoreError.
+    """
+    import pandas as pd
+
+    found = sensitivity_curves(file, tracking_uri=tracking_uri, metric=metric, between=between)
+    return pd.DataFrame(to_rows(found))
+
+
+def sensitivity_curves(
+    file: str | Path | None = None,
+    *,
+    tracking_uri: str | None = None,
+    metric: str = keys.TRAIN_LOSS,
+    between: tuple[float, float] | None = None,
+) -> list[LrCurve]:
+    """`sensitivity` with the points of each curve."""
+    check_metric(metric)
+    if between is not None and not 0 < between[0] < between[1]:
+        raise UsageError(
+            f"--between {between[0]:g} {between[1]:g}: must be two learning rates, the lower first"
+        )
+    selected = select(file, tracking_uri, trials=True)
+    curves = lr_curves(selected.rows, selected.curve_of, metric=metric, between=between)
+    if not curves:
+        raise NothingMatched(
+            "no two runs that finished differ in optimizer.lr alone: sweep it in a matrix or in a "
+            "search"
+        )
+    return curves

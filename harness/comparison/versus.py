@@ -1,0 +1,45 @@
+"""One experiment, row or search against another: `harness compare FILE --versus A B`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from harness.comparison.selected import Selected, check_metric, select
+from harness.errors import UsageError
+from harness.report import versus as report
+from harness.report.versus import Versus
+from harness.tracking import keys
+
+
+def versus(
+    file: str | Path | None,
+    a: str,
+    b: str,
+    *,
+    tracking_uri: str | None = None,
+    metric: str = keys.TRAIN_LOSS,
+    target: float | None = None,
+) -> Versus:
+    """Compare two rows, or the best of two experiments; names are those of the table.
+
+    ``target`` is the loss to be reached; see `harness.report.versus`.
+
+    >>> harness.versus("experiments.yaml", "adamw", "sgd").sentence  # doctest: +SKIP
+
+    Raises UsageError for a name that means no row, StoreError, NothingMatched.
+    """
+    return versus_of(select(file, tracking_uri), a, b, metric=metric, target=target)
+
+
+def versus_of(
+    selected: Selected, a: str, b: str, *, metric: str, target: float | None = None
+) -> Versus:
+    """`versus` of what was selected before."""
+    check_metric(metric)
+    if target is not None and not math.isfinite(target):
+        raise UsageError(f"--target {target}: must be a finite number")
+    rows_a, rows_b = selected.named(a), selected.named(b)
+    if a == b:
+        raise UsageError(f"--versus {a} {b}: must be two")
+    return report.versus((a, rows_a), (b, rows_b), selected.curve_of, metric=metric, target=target)

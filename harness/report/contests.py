@@ -1,0 +1,107 @@
+"""Which experiments of a file can be compared, and the best of each against the best of all.
+
+Losses on different data say nothing of each other, so experiments compete with those of the same
+data alone. Where a file has one experiment only, its rows compete.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
+
+from harness.report.bands import CurveOf
+from harness.report.reaching import Reached, first_step, reaching
+from harness.report.rows import HIGHER_IS_BETTER, Row
+from harness.report.versus import Versus, best_row, versus
+
+MAX_VERDICTS = 3
+"""The winner against so many others; the table has them all."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """The row that speaks for ``name``, when it comes to the contest's target, and where each of
+    its runs did: the first step, None for a run that never did."""
+
+    name: str
+    row: Row
+    num_rows: int
+    reached: Reached
+    first_steps: tuple[int | None, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Contest:
+    """Contenders on the same data, best first, and the first of them against those behind it.
+
+    ``target`` is the loss that all of them come to: the mean with which the last one ends. NaN for
+    a metric of which more is better.
+    """
+
+    contenders: tuple[Contender, ...]
+    verdicts: tuple[Versus, ...]
+    target: float
+
+
+def contests(rows: Sequence[Row], curve_of: CurveOf, metric: str) -> list[Contest]:
+    """A contest for each set of data, in the order of the rows; one needs two contenders."""
+    by_data: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        if row.finals(metric):
+            by_data.setdefault(_data(row), []).append(row)
+    found = [_contest(_sides(members), curve_of, metric) for members in by_data.values()]
+    return [contest for contest in found if len(contest.contenders) > 1]
+
+
+def _data(row: Row) -> tuple[str, ...]:
+    settings = sorted(row.settings.items())
+    return tuple(f"{path}={value}" for path, value in settings if path.startswith("data."))
+
+
+def _sides(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows of each experiment; each row by itself where there is one experiment."""
+    sides: dict[str, list[Row]] = {}
+    for row in rows:
+        sides.setdefault(row.experiment, []).append(row)
+    return sides if len(sides) > 1 else {row.name: [row] for row in rows}
+
+
+def _contest(sides: dict[str, list[Row]], curve_of: CurveOf, metric: str) -> Contest:
+    best = _distinct({name: best_row(rows, metric) for name, rows in sides.items()})
+    left, ranked = dict(best), []
+    while left:
+        winner = best_row(list(left.values()), metric)
+        ranked.append(next(name for name, row in left.items() if row is winner))
+        del left[ranked[-1]]
+    means = [statistics.fmean(row.finals(metric).values()) for row in best.values()]
+    target = math.nan if metric in HIGHER_IS_BETTER else max(means)
+    contenders = [
+        Contender(
+            name,
+            best[name],
+            len(sides[name]),
+            reaching(best[name].runs, curve_of, metric, target),
+            tuple(
+                first_step(curve_of(run.record.run_id, metric), target) for run in best[name].runs
+            ),
+        )
+        for name in ranked
+    ]
+    verdicts = [
+        versus((ranked[0], sides[ranked[0]]), (name, sides[name]), curve_of, metric=metric)
+        for name in ranked[1 : MAX_VERDICTS + 1]
+    ]
+    return Contest(tuple(contenders), tuple(verdicts), target)
+
+
+def _distinct(best: dict[str, Row]) -> dict[str, Row]:
+    """Without those whose runs all belong to another, under another name: the first one stays."""
+    ids = {name: {run.record.run_id for run in row.runs} for name, row in best.items()}
+    kept: dict[str, Row] = {}
+    for name, row in best.items():
+        larger = any(ids[name] < ids[other] for other in best)
+        if not larger and all(ids[name] != ids[other] for other in kept):
+            kept[name] = row
+    return kept
