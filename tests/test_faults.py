@@ -130,7 +130,7 @@ def test_a_sweep_that_is_killed_before_any_change_of_the_disk_ends_the_same(proj
 
 @pytest.mark.parametrize(
     "tries",
-    [pytest.param(25, marks=pytest.mark.slow), pytest.param(MOST, marks=pytest.mark.campaign)],
+    [25, pytest.param(MOST, marks=pytest.mark.campaign)],
 )
 def test_a_store_whose_creation_is_killed_before_any_change_of_the_disk_is_made_by_the_next(
     tmp_path, ready_made_store, no_store_named, monkeypatch, tries

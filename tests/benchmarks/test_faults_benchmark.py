@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -14,6 +16,7 @@ def faults(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.slow
 def test_some_faults_end_well_and_their_controls_do_not() -> None:
     done = faults("--tries", "12", "--only", "saving", "--only", "damaged_files")
     assert done.returncode == 0, done.stdout + done.stderr
