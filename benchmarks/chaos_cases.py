@@ -106,7 +106,7 @@ class Ground:
 
 def ground(home: Path, short: bool) -> Ground:
     """The ground of the short campaigns, which are as few as can be, or of the long ones."""
-    from harness.tracking.sqlite_store import ensure_database
+    from harness.tracking.sqlite_creation import ensure_database
 
     store = home / "ready-made" / "mlflow.db" if short else None
     if store is not None:

@@ -1,4 +1,5 @@
-"""A store of many finished runs, in seconds: one real run, copied row by row in SQL.
+"""A store of many finished runs, in seconds: one real run, copied row by row in SQL that SQLite and
+PostgreSQL both know.
 
 The copies differ in name, learning rate, seed, fingerprint and group, five seeds a group; their
 losses are the real run's, a little higher from copy to copy.
@@ -8,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy
+
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
-from harness.tracking.store import open_store, refresh_statistics
+from harness.tracking.store import Store, open_store, refresh_statistics
 
 SEEDS = 5
 STEPS = 200
@@ -30,17 +32,12 @@ SWEEP: dict[str, Any] = {
         }
     },
 }
-COPY = """
-CREATE TEMP TABLE copies AS
+COPIES = """
+CREATE TEMPORARY TABLE copies AS
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
-    SELECT i, printf('%032x', i) AS id, run_uuid AS source FROM n, runs;
-INSERT INTO runs SELECT {runs} FROM copies JOIN runs ON run_uuid = source;
-INSERT INTO metrics SELECT {metrics} FROM copies JOIN metrics ON run_uuid = source;
-INSERT INTO latest_metrics SELECT {latest_metrics} FROM copies
-    JOIN latest_metrics ON run_uuid = source;
-INSERT INTO params SELECT {params} FROM copies JOIN params ON run_uuid = source;
-INSERT INTO tags SELECT {tags} FROM copies JOIN tags ON run_uuid = source;
+    SELECT i, '000000000000000000000000' || (10000000 + i) AS id, run_uuid AS source FROM n, runs
 """
+COPY = "INSERT INTO {table} SELECT {columns} FROM copies JOIN {table} ON run_uuid = source"
 CHANGED = {
     ("runs", "run_uuid"): "id",
     ("runs", "name"): "'adamw/lr=' || (i / 5) || ',seed=' || (i % 5)",
@@ -51,7 +48,7 @@ CHANGED = {
     ("latest_metrics", "value"): "value + i * 1e-6",
     ("params", "run_uuid"): "id",
     ("params", "value"): "CASE key WHEN 'optimizer.lr' THEN '0.' || (1000 + i / 5) "
-    "WHEN 'seed.data' THEN i % 5 ELSE value END",
+    "WHEN 'seed.data' THEN CAST(i % 5 AS TEXT) ELSE value END",
     ("tags", "run_uuid"): "id",
     ("tags", "value"): "CASE key WHEN 'mlflow.runName' THEN 'adamw/lr=' || (i / 5) || ',seed=' || "
     "(i % 5) WHEN 'harness.fingerprint' THEN 'v1-' || id "
@@ -60,27 +57,27 @@ CHANGED = {
 }
 
 
-def fill(folder: Path, num_runs: int) -> Path:
-    """Make the default store of `folder` hold the real run and `num_runs` copies; its database."""
+def fill(folder: Path, num_runs: int, tracking_uri: str | None = None) -> Store:
+    """Make a store, by default that of `folder`, hold the real run and `num_runs` copies of it."""
     path = folder / "sweep.yaml"
     path.write_text(json.dumps(SWEEP))
     with contextlib.chdir(folder):
-        run_sweep(load_sweep(path))
-        store = open_store()
-    assert store.database is not None
-    with contextlib.closing(sqlite3.connect(store.database)) as connection:
-        connection.execute("PRAGMA synchronous = OFF")
-        columns = {table: _selected(connection, table) for table in _tables()}
-        connection.executescript(f"BEGIN; {COPY.format(count=num_runs, **columns)} COMMIT;")
+        run_sweep(load_sweep(path), tracking_uri=tracking_uri)
+        store = open_store(tracking_uri)
+    engine = sqlalchemy.create_engine(store.uri, poolclass=sqlalchemy.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(COPIES.format(count=num_runs))
+        for table in dict.fromkeys(table for table, _ in CHANGED):
+            columns = _selected(connection, table)
+            connection.exec_driver_sql(COPY.format(table=table, columns=columns))
+    if not store.is_local:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")
     refresh_statistics(store)
-    return store.database
+    return store
 
 
-def _tables() -> list[str]:
-    return list(dict.fromkeys(table for table, _ in CHANGED))
-
-
-def _selected(connection: sqlite3.Connection, table: str) -> str:
+def _selected(connection: sqlalchemy.Connection, table: str) -> str:
     """The columns of a table, with what differs between copies in its place."""
-    names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    names = [column["name"] for column in sqlalchemy.inspect(connection).get_columns(table)]
     return ", ".join(CHANGED.get((table, name), name) for name in names)

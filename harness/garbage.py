@@ -20,10 +20,10 @@ from harness.retention import superseded
 from harness.spec.run_config import CheckpointConfig
 from harness.tracking import artifacts, keys
 from harness.tracking.lock import hold
-from harness.tracking.mlflow_api import redacted
 from harness.tracking.read import StoredRun, find_runs, history
 from harness.tracking.removal import remove_folder, remove_rows, size_of
 from harness.tracking.store import Store, open_store
+from harness.tracking.told import redacted
 from harness.tracking.unowned import deleted_runs, find_unowned
 
 

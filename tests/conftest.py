@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def ready_made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database file of an empty store: to be copied, never to be opened."""
-    from harness.tracking.sqlite_store import ensure_database
+    from harness.tracking.sqlite_creation import ensure_database
 
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -15,7 +15,7 @@ from sweep_files import corpus_of, tiny_config, write_sweep
 from harness.gpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, verify_checkpoint
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
-from harness.tracking import artifacts, sqlite_store
+from harness.tracking import artifacts, sqlite_creation
 from harness.tracking.read import checkpoints, find_runs
 from harness.tracking.store import open_store
 from harness.train.resume import checkpoint_of
@@ -142,7 +142,7 @@ def test_a_store_whose_creation_is_killed_before_any_change_of_the_disk_is_made_
         connection.execute("DROP TABLE sqlite_stat1")
         connection.execute("PRAGMA journal_mode = DELETE")
     tables = fresh.read_bytes()
-    monkeypatch.setattr(sqlite_store, "_build_schema", lambda path, _: path.write_bytes(tables))
+    monkeypatch.setattr(sqlite_creation, "_build_schema", lambda path, _: path.write_bytes(tables))
     wanted.mkdir()
     creating.open_default(wanted)
 

@@ -240,7 +240,8 @@ def test_while_a_sweep_runs_nothing_goes(project):
 def test_a_store_that_is_not_local_is_refused(project, monkeypatch):
     from harness.tracking import store
 
-    monkeypatch.setattr(store, "_open_remote", lambda uri: None)
+    monkeypatch.setattr(store, "_reach", lambda uri: None)
+    monkeypatch.setattr(store.Store, "client", None)
     with pytest.raises(UsageError, match=r"cleans local stores alone; .*`mlflow gc` where"):
         collect_garbage("http://somewhere")
 

@@ -18,6 +18,7 @@ from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.models import log_models
 from harness.tracking.read import StoredRun, all_histories, find_runs, stored_run
+from harness.tracking.row_reader import RunRow
 from harness.tracking.store import Store, open_store
 
 
@@ -157,16 +158,8 @@ def test_gc_leaves_what_logged_models_point_to(project):
 
 
 def record(name: str, metrics: dict[str, float], state: str = "finished") -> StoredRun:
-    return stored_run(
-        run_id=name,
-        status="FINISHED",
-        start_time=0,
-        params={},
-        tags={"mlflow.runName": name, "harness.state": state},
-        artifact_uri="",
-        mlflow_experiment_id="1",
-        metrics=metrics,
-    )
+    tags = {"mlflow.runName": name, "harness.state": state}
+    return stored_run(RunRow(name, name, "FINISHED", 0, None, "", "1", tags, {}, metrics))
 
 
 def test_validation_loss_decides_where_all_have_it():

@@ -22,10 +22,10 @@ from harness.report.varied import varied
 from harness.spec.load import load_sweep
 from harness.sweep import SweepPlan
 from harness.tracking import keys
-from harness.tracking.mlflow_api import redacted
 from harness.tracking.report_run import log_report
 from harness.tracking.server import server_url
 from harness.tracking.store import Store
+from harness.tracking.told import redacted
 
 UI_PORT = 5000
 """Where `harness ui` serves when nobody says."""

@@ -20,9 +20,9 @@ from urllib.request import url2pathname
 from harness.errors import StoreError, show
 from harness.tracking import keys, trouble
 from harness.tracking.inside import require_inside
-from harness.tracking.mlflow_api import MlflowException, get_artifact_repository, told
 from harness.tracking.removal import discard
 from harness.tracking.store import Store
+from harness.tracking.told import told
 
 CHECKPOINT_NAME = re.compile(r"step_(\d{6,18})")
 PARTIAL = ".partial-"  # begins the names of what is not whole
@@ -58,6 +58,8 @@ def remove(store: Store, run_id: str, artifact_uri: str, name: str) -> bool:
         require_writable(store, folder, folder / keys.CHECKPOINTS_DIR / name)
         _discard(folder / keys.CHECKPOINTS_DIR / name)
         return True
+    from harness.tracking.mlflow_api import MlflowException, get_artifact_repository
+
     try:
         repository = get_artifact_repository(artifact_uri, tracking_uri=store.uri)
         repository.delete_artifacts(f"{keys.CHECKPOINTS_DIR}/{name}")  # type: ignore[no-untyped-call]

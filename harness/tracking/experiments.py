@@ -12,8 +12,9 @@ import re
 
 from harness.errors import StoreError, show
 from harness.tracking import keys
-from harness.tracking.mlflow_api import Experiment, MlflowException, redacted, told
+from harness.tracking.mlflow_api import Experiment, MlflowException
 from harness.tracking.store import Store
+from harness.tracking.told import redacted, told
 
 ARTIFACTS_FOLDER = "artifacts"
 MAX_SLUG = 80

@@ -1,9 +1,9 @@
 """The one door to MLflow: everything of it that this package uses comes from here.
 
 Importing MLflow has effects that must be decided first: telemetry is on by default, its loggers
-print, and the libraries below it warn about each other. So this module sets them right, imports
-MLflow (1.9 s of CPU: import this module only where a store is really used), and turns MLflow's
-exceptions into one sentence for the user.
+print, and the libraries below it warn about each other. So this module sets them right and imports
+MLflow (1.2 to 1.9 s of CPU: what only reads the tables of a store does without, and imports this
+module where it turns out to be needed).
 
 Telemetry is off unless the user turned it on: `MLFLOW_DISABLE_TELEMETRY` stays as they set it, and
 `DO_NOT_TRACK=false` counts as permission. MLflow itself heeds only `DO_NOT_TRACK=true`, not `1`.
@@ -11,18 +11,10 @@ Telemetry is off unless the user turned it on: `MLFLOW_DISABLE_TELEMETRY` stays 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from urllib.parse import urlsplit
-
-import sqlalchemy
-
-from harness.errors import StoreError, escape, shorten
-from harness.tracking import trouble
+from collections.abc import Mapping
 
 
 def telemetry_setting(environ: Mapping[str, str]) -> str:
@@ -77,53 +69,5 @@ __all__ = [
     "ViewType",
     "get_artifact_repository",
     "mlflow",
-    "redacted",
     "telemetry_setting",
-    "told",
 ]
-
-
-@contextlib.contextmanager
-def told(uri: str, doing: str) -> Iterator[None]:
-    """Turn what MLflow raises while `doing` something to the store at `uri` into a StoreError."""
-    try:
-        yield
-    except (MlflowException, OSError) as error:
-        # The HTTP library's errors are OSErrors, and so are those of a full disk.
-        raise StoreError(_sentence(uri, doing, str(error))) from error
-
-
-def redacted(uri: str) -> str:
-    """`uri` without its password: what may stand in a message or in a log."""
-    password = _password(uri)
-    return uri.replace(f":{password}@", ":***@") if password else uri
-
-
-def _password(uri: str) -> str | None:
-    try:
-        return urlsplit(uri).password
-    except ValueError:
-        return None
-
-
-def _sentence(uri: str, doing: str, message: str) -> str:
-    database = sqlite_path(uri)
-    reason = trouble.reason(database, message) if database else None
-    if reason is None:
-        password = _password(uri)
-        if password:
-            message = message.replace(password, "***")
-        reason = shorten(message.strip().partition("\n")[0], 300)
-    where = escape(str(database)) if database else redacted(uri)
-    return f"{where}: cannot {doing}: {reason}"
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """The file that a `sqlite:` URI names; None for another URI, or where it names none."""
-    if not uri.startswith("sqlite"):
-        return None
-    try:
-        name = sqlalchemy.make_url(uri).database
-    except sqlalchemy.exc.ArgumentError:
-        return None
-    return Path(name) if name else None

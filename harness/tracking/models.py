@@ -25,10 +25,10 @@ from harness.tracking.mlflow_api import (
     LoggedModelOutput,
     Metric,
     MlflowException,
-    told,
 )
 from harness.tracking.read import StoredRun
 from harness.tracking.store import Store
+from harness.tracking.told import told
 
 MODEL_TYPE = "harness"
 POINTER = "where.json"

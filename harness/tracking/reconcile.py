@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from harness.tracking import keys
 from harness.tracking.environment import writer_id
-from harness.tracking.mlflow_api import told
 from harness.tracking.read import StoredRun, find_runs
 from harness.tracking.store import Store
+from harness.tracking.told import told
 
 
 def mark_dead_runs(store: Store, leased: str | None = None) -> list[str]:

@@ -26,12 +26,14 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.tracking import artifacts, keys
 from harness.tracking.environment import writer_id
-from harness.tracking.mlflow_api import RunTag, told
+from harness.tracking.mlflow_api import RunTag
 from harness.tracking.pacing import Pacing
 from harness.tracking.read import StoredRun, get_run, stored_run
 from harness.tracking.record import DatasetInput, Outcome, RunToRecord, tags_of
+from harness.tracking.row_reader import RunRow
 from harness.tracking.rows import RowWriter, writes_rows
 from harness.tracking.store import Store
+from harness.tracking.told import told
 from harness.tracking.writers import MAX_METRICS, Batch, ClientWriter, Point, Writer, clip
 
 FLUSH_INTERVAL_S = 2.0
@@ -91,13 +93,18 @@ class Recorder:
         params = _clipped(run.params, MAX_PARAM)
         run_id, uri = self._writer.create(start_ms, tags)
         begun = stored_run(
-            run_id=run_id,
-            status="RUNNING",
-            start_time=start_ms,
-            params=params,
-            tags=tags,
-            artifact_uri=uri,
-            mlflow_experiment_id=self._experiment_id,
+            RunRow(
+                run_id=run_id,
+                name="",
+                status="RUNNING",
+                start_time=start_ms,
+                end_time=None,
+                artifact_uri=uri,
+                mlflow_experiment_id=self._experiment_id,
+                tags=tags,
+                params=params,
+                metrics={},
+            )
         )
         self._open[run_id] = _OpenRun(start_ms, uri, params, run.dataset, begun)
         return run_id

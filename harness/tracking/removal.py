@@ -17,8 +17,8 @@ from harness.errors import StoreError, escape
 from harness.tracking import trouble
 from harness.tracking.inside import require_inside
 from harness.tracking.lock import STATE_FOLDER
-from harness.tracking.mlflow_api import told
 from harness.tracking.store import Store
+from harness.tracking.told import told
 
 TRASH = "trash"  # in `.state`: what is being removed
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.tracking import artifacts, keys
-from harness.tracking.mlflow_api import ViewType, told
+from harness.tracking.mlflow_api import ViewType
 from harness.tracking.store import Store
+from harness.tracking.told import told
 
 
 def log_report(store: Store, experiment_id: str, sweep: str, folder: Path) -> str:

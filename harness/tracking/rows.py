@@ -13,7 +13,6 @@ tags of experiments, after both ways.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import sqlite3
 import uuid
@@ -22,23 +21,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import StoreError, escape
-from harness.tracking import keys, trouble
+from harness.tracking import keys, schema, trouble
 from harness.tracking.mlflow_api import mlflow
 from harness.tracking.sqlite_store import busy_timeout_pragma
 from harness.tracking.writers import Batch, Point, Writer, dataset_row
 
 KNOWN_MLFLOW = "3.17."  # the versions whose rows were compared
-TABLES = (
-    "runs",
-    "tags",
-    "params",
-    "metrics",
-    "latest_metrics",
-    "datasets",
-    "inputs",
-    "input_tags",
-)
-KNOWN_SCHEMA = "fd52d9c5f65ac61d7de33eaa8ed50999"  # MLflow's revision dc11669786a5
 MAX_KEY = 250
 AFTER_TROUBLE_MS = 500
 # Of what MLflow allows in a key, the part that needs no second thought.
@@ -204,27 +192,7 @@ class RowWriter:
 
 def writes_rows(database: Path) -> bool:
     """Whether the store's tables are those that this module knows, under a known MLflow."""
-    if not mlflow.__version__.startswith(KNOWN_MLFLOW):
-        return False
-    try:
-        with contextlib.closing(_connect(database)) as connection:
-            return schema_digest(connection) == KNOWN_SCHEMA
-    except sqlite3.Error:
-        return False
-
-
-def schema_digest(connection: sqlite3.Connection) -> str:
-    """A digest of the SQL of the eight tables, their indexes and triggers (1 ms).
-
-    Lines are sorted: MLflow's migrations put constraints in an order that changes by the process.
-    """
-    places = ", ".join("?" * len(TABLES))
-    query = f"SELECT name, sql FROM sqlite_master WHERE tbl_name IN ({places}) ORDER BY type, name"
-    parts = []
-    for name, sql in connection.execute(query, TABLES):
-        lines = sorted(line.strip().rstrip(",") for line in (sql or "").splitlines())
-        parts.append("\n".join([name, *lines]))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+    return mlflow.__version__.startswith(KNOWN_MLFLOW) and schema.is_known(database)
 
 
 def _connect(database: Path) -> sqlite3.Connection:

@@ -8,15 +8,16 @@ names the store; nothing is overwritten, migrated, or created by a command that 
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 import shlex
 import sqlite3
 import ssl
 import urllib.error
 import urllib.request
-import warnings
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy
@@ -25,13 +26,16 @@ from harness.errors import StoreError, StoreMissing
 from harness.tracking import planner, sqlite_file, sqlite_store
 from harness.tracking.inside import require_folder, require_folders_inside
 from harness.tracking.lock import DEFAULT_DATABASE
-from harness.tracking.mlflow_api import MlflowClient, redacted, told
+from harness.tracking.told import redacted
+
+if TYPE_CHECKING:
+    from harness.tracking.mlflow_api import MlflowClient
 
 STORE_FOLDER = "mlruns"
 CONNECT_TIMEOUT_S = 10
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Store:
     """An open store.
 
@@ -41,10 +45,21 @@ class Store:
     """
 
     uri: str
-    client: MlflowClient
     state_dir: Path
     database: Path | None = None
     note: str = ""
+
+    @functools.cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client on the store; raises StoreError.
+
+        What reads the tables of a local store does without it, and without importing MLflow.
+        """
+        from harness.tracking import mlflow_client
+
+        if self.database is not None:
+            return mlflow_client.open_local(self.database)
+        return mlflow_client.open_elsewhere(self.uri)
 
     @property
     def is_local(self) -> bool:
@@ -74,17 +89,25 @@ def open_store(
     database = default if uri is None else _sqlite_path(uri, directory)
     if database is None:
         assert uri is not None
-        return Store(uri, _open_remote(uri), state_dir)
+        _reach(uri)
+        store = Store(uri, state_dir)
+        _ = store.client  # has answered once, then
+        return store
     require_folder(database.parent)
     require_folders_inside(database.parent)
-    if create:
-        sqlite_store.ensure_database(database)
-    elif not os.path.lexists(database):
+    if create and not os.path.lexists(database):
+        from harness.tracking.sqlite_creation import ensure_database
+
+        ensure_database(database)
+    if not os.path.lexists(database):
         where = _shown(database, directory)
         raise StoreMissing(f"no store at {where}: run `harness run FILE` first")
-    client = sqlite_store.open_client(database)
+    store = Store(sqlite_store.sqlite_uri(database), state_dir, database)
+    if not sqlite_store.look(database) or create:
+        _ = store.client  # MLflow looks at what we do not know, or will write
+    sqlite_store.mend(database)
     note = _ensure_link(directory, database) if create and database == default else ""
-    return Store(sqlite_store.sqlite_uri(database), client, state_dir, database, note)
+    return dataclasses.replace(store, note=note) if note else store
 
 
 def refresh_statistics(store: Store) -> None:
@@ -114,9 +137,9 @@ def _shown(database: Path, directory: Path) -> str:
     return str(database.relative_to(directory) if database.is_relative_to(directory) else database)
 
 
-def _open_remote(uri: str) -> MlflowClient:
-    """A client that has answered once, so that a wrong address is told at once: left to itself,
-    MLflow tries a server for four minutes and a database for two."""
+def _reach(uri: str) -> None:
+    """Have a wrong address told at once: left to itself, MLflow tries a server for four minutes and
+    a database for two."""
     scheme = urlsplit(uri).scheme
     if scheme in ("", "file"):
         raise StoreError(
@@ -127,11 +150,6 @@ def _open_remote(uri: str) -> MlflowClient:
         _reach_server(uri)
     elif "databricks" not in scheme:
         _reach_database(uri)
-    with told(uri, "open the store"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
-    return client
 
 
 def _reach_server(uri: str) -> None:

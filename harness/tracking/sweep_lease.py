@@ -16,8 +16,8 @@ from harness.errors import show
 from harness.tracking import keys
 from harness.tracking.holder import Holder
 from harness.tracking.lease import Lease, Tell, take
-from harness.tracking.mlflow_api import redacted, told
 from harness.tracking.store import Store
+from harness.tracking.told import redacted, told
 
 
 class ExperimentTag:

@@ -18,8 +18,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from harness.tracking import keys
-from harness.tracking.mlflow_api import told
 from harness.tracking.store import Store
+from harness.tracking.told import told
 
 MAX_VIEW_PARAMS = 12
 FILTER = f"tags.`{keys.PARENT_RUN_ID}` IS NULL AND tags.`{keys.SUPERSEDED_BY}` IS NULL"

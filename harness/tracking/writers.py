@@ -19,13 +19,13 @@ from harness.tracking.mlflow_api import (
     Metric,
     Param,
     RunTag,
-    told,
 )
 from harness.tracking.mlflow_api import (
     DatasetInput as MlflowDatasetInput,
 )
 from harness.tracking.record import DatasetInput
 from harness.tracking.store import Store
+from harness.tracking.told import told
 
 MAX_METRICS = 1000
 MAX_PARAMS_OR_TAGS = 100

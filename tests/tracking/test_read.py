@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from harness.errors import StoreError, UsageError
-from harness.tracking import keys
+from harness.tracking import client_reader, keys
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.read import (
     checkpoints,
@@ -55,11 +55,11 @@ def test_a_store_without_experiments_has_no_runs(store):
 
 
 def test_more_runs_than_a_page_are_found(store, recorder, monkeypatch, finished):
-    monkeypatch.setattr("harness.tracking.read.PAGE", 2)
+    monkeypatch.setattr("harness.tracking.client_reader.PAGE", 2)
     ids = [finished(recorder, f"r{number}") for number in range(5)]
     for name in "abc":
         ensure_mlflow_experiment(store, name)
-    assert [run.run_id for run in find_runs(store)] == ids
+    assert [row.run_id for row in client_reader.read_runs(store, None, None)] == ids
 
 
 def test_history_is_ordered_by_step_whatever_the_time(store, recorder, finished):

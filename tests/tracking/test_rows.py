@@ -121,7 +121,8 @@ class Refusing:
 
 def test_a_new_store_is_written_directly_and_a_server_never(store):
     assert isinstance(writer_for(store, "1"), RowWriter)
-    remote = Store("http://127.0.0.1:1", store.client, store.state_dir)
+    remote = Store("http://127.0.0.1:1", store.state_dir)
+    vars(remote)["client"] = store.client
     assert isinstance(writer_for(remote, "1"), ClientWriter)
 
 
