@@ -22,6 +22,7 @@ from harness.tracking import keys
 from harness.tracking.environment import environment_tags
 from harness.tracking.lease import Lease
 from harness.tracking.models import log_models
+from harness.tracking.patience import patient
 from harness.tracking.read import StoredRun, all_histories, find_usable_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.recorder import Recorder
@@ -41,13 +42,20 @@ class Call:
         observer: Observer,
         lease: Lease,
     ) -> None:
-        self.sweep, self.store, self.only, self.observer = sweep, store, only, observer
+        self.sweep, self.only, self.observer = sweep, only, observer
+        self.store = store = patient(store, observer.on_note, lease.require)
         self.experiment_id = experiment_id
+        self.recorder = Recorder(
+            store,
+            experiment_id,
+            environment_tags(),
+            require=lease.require,
+            tell=observer.on_note,
+        )
         killed = mark_dead_runs(store, experiment_id)
         if killed:
             count = f"{len(killed)} run{'s' if len(killed) > 1 else ''}"
             observer.on_note(f"{count} left RUNNING by a dead process: now killed, to be run again")
-        self.recorder = Recorder(store, experiment_id, environment_tags(), require=lease.require)
         self.stored = find_usable_runs(store, sweep.name)
         self.planned: list[PlannedRun] = []
         self.others: list[PlannedRun] = []
@@ -121,6 +129,7 @@ class Call:
             has_groups=any(run.seed_index is not None for run in self.sweep.runs),
             has_searches=bool(self.sweep.searches),
         )
+        self.recorder.settle()
         refresh_statistics(self.store)
         return SweepResult(results, self._searches, self.store.uri, self.experiment_id)
 

@@ -126,6 +126,13 @@ def deferred() -> Iterator[None]:
     _raise_pending()
 
 
+def break_in() -> None:
+    """Raise the `Interrupted` that waits, whatever holds it back: for long waits between writes."""
+    if _State.pending is not None:
+        signum, _State.pending = _State.pending, None
+        raise Interrupted(signum)
+
+
 def is_requested() -> bool:
     """Whether a signal waits in a `deferred` block: save what is worth it, then `give_way`."""
     return _State.deferring and _State.pending is not None

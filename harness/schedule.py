@@ -118,6 +118,7 @@ class Schedule:
             raise
         finally:
             self._end_all()
+        self.recorder.settle()
         return self.outcomes
 
     def _end_all(self) -> None:

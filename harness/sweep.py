@@ -24,6 +24,7 @@ from harness.spec.sweep_file import Sweep
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.lease import Lease
 from harness.tracking.lock import hold
+from harness.tracking.patience import leave_repeating_to_us
 from harness.tracking.read import find_usable_runs
 from harness.tracking.store import STORE_FOLDER, Store, open_store
 from harness.tracking.sweep_lease import hold_sweep
@@ -143,6 +144,7 @@ def _held(
 ) -> Iterator[tuple[str, Lease]]:
     """Hold the store, and the sweep where the store is shared; its MLflow experiment, the lease."""
     tell = observer.on_note
+    leave_repeating_to_us(store)
     with hold(store.state_dir, store.uri, wait=wait, tell=tell) as lease, installed():
         description = sweep.description or _contents(sweep)
         experiment_id = ensure_mlflow_experiment(store, sweep.name, description)

@@ -59,10 +59,12 @@ def remove(store: Store, run_id: str, artifact_uri: str, name: str) -> bool:
         _discard(folder / keys.CHECKPOINTS_DIR / name)
         return True
     from harness.tracking.mlflow_api import MlflowException, get_artifact_repository
+    from harness.tracking.patience import patiently
 
+    path = f"{keys.CHECKPOINTS_DIR}/{name}"
     try:
         repository = get_artifact_repository(artifact_uri, tracking_uri=store.uri)
-        repository.delete_artifacts(f"{keys.CHECKPOINTS_DIR}/{name}")  # type: ignore[no-untyped-call]
+        patiently(store, lambda: repository.delete_artifacts(path))  # type: ignore[no-untyped-call]
     except (MlflowException, NotImplementedError):
         return False
     return True

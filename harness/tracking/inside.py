@@ -47,5 +47,5 @@ def require_folder(folder: Path) -> None:
     if folder.is_symlink():
         leads = escape(str(folder.readlink()))
         raise StoreError(f"{escape(str(folder))}: is a link to {leads}, which is no folder")
-    if folder.exists():
+    if folder.exists() and not folder.is_dir():  # else another process made it just now
         raise StoreError(f"{escape(str(folder))}: is a file, not a folder; move it away")

@@ -26,6 +26,7 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.tracking import artifacts, keys
 from harness.tracking.environment import writer_id
+from harness.tracking.late_delivery import delivery_for
 from harness.tracking.mlflow_api import RunTag
 from harness.tracking.pacing import Pacing
 from harness.tracking.read import StoredRun, get_run, stored_run
@@ -44,13 +45,13 @@ MAX_TAG = 8000
 
 @dataclass
 class _OpenRun:
-    """What a run that is being written still owes the store; ``begun`` where it began here."""
+    """What a run that is being written still owes the store; ``begun`` is how it was found."""
 
     start_ms: int
     artifact_uri: str
     params: dict[str, str]
     dataset: DatasetInput | None
-    begun: StoredRun | None = None
+    begun: StoredRun
     points: list[Point] = field(default_factory=list)
     latest: dict[str, float] = field(default_factory=dict)
     flushed_at: float | None = None  # counted from the first point
@@ -74,11 +75,13 @@ class Recorder:
         environment: Mapping[str, str],
         writer: Writer | None = None,
         require: Callable[[], None] = _nothing,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._experiment_id = experiment_id
         self._environment = {**environment, keys.WRITER: writer_id(store.state_dir)}
         self._writer = writer or writer_for(store, experiment_id)
+        self._delivery = delivery_for(store, experiment_id, self._writer, tell, require)
         self._require = require
         self._open: dict[str, _OpenRun] = {}
         self._pacing = Pacing()
@@ -116,23 +119,21 @@ class Recorder:
         (params, dataset) is written now; params that are there stay, for MLflow's are immutable.
         """
         self._require()
+        found = get_run(self._store, run_id)
+        tags = _clipped({**self._environment, keys.STATE: keys.RUNNING}, MAX_TAG)
         with told(self._store.uri, f"resume the run {run_id}"):
             client = self._store.client
-            found = client.get_run(run_id)
-            known = found.data.params
             client.update_run(run_id, status="RUNNING")
-            if keys.ERROR in found.data.tags:
+            if keys.ERROR in found.tags:
                 client.delete_tag(run_id, keys.ERROR)
-            tags = _clipped({**self._environment, keys.STATE: keys.RUNNING}, MAX_TAG)
             entries = [RunTag(key, value) for key, value in tags.items()]
             client.log_batch(run_id, tags=entries, synchronous=True)
         params = _clipped(run.params, MAX_PARAM) if run else {}
-        self._open[run_id] = _OpenRun(
-            int(found.info.start_time),
-            found.info.artifact_uri,
-            {key: value for key, value in params.items() if key not in known},
-            run.dataset if run else None,
-        )
+        new = {key: value for key, value in params.items() if key not in found.params}
+        before = {key: value for key, value in found.tags.items() if key != keys.ERROR}
+        begun = dataclasses.replace(found, params={**found.params, **new}, tags={**before, **tags})
+        dataset = run.dataset if run else None
+        self._open[run_id] = _OpenRun(found.start_time, found.artifact_uri, new, dataset, begun)
         return run_id
 
     def add_steps(self, run_id: str, losses: Iterable[tuple[int, float]]) -> None:
@@ -178,9 +179,7 @@ class Recorder:
         if outcome.traceback_text:
             tags[keys.ERROR] = outcome.traceback_text.strip().rpartition("\n")[2]
             uri = self._artifact_uri(run_id)
-            artifacts.add_text(
-                self._store, run_id, uri, outcome.traceback_text, keys.TRACEBACK_FILE
-            )
+            self._delivery.add_text(run_id, uri, outcome.traceback_text, keys.TRACEBACK_FILE)
         run = self._open[run_id]
         for key, value in outcome.metrics.items():
             if math.isfinite(value):
@@ -189,27 +188,29 @@ class Recorder:
         tags = _clipped(tags, MAX_TAG)
         self._write(run_id, tags)
         status, end_ms = keys.STATUS_OF_STATE[outcome.state], int(time.time() * 1000)
-        self._writer.end(run_id, status, end_ms)
+        self._delivery.end(run_id, status, end_ms)
         del self._open[run_id]
-        if run.begun is None:  # what an earlier attempt left is in the store alone
-            return get_run(self._store, run_id)
         return dataclasses.replace(
             run.begun,
             state=outcome.state,
             status=status,
             end_time=end_ms,
             tags={**run.begun.tags, **tags},
-            metrics=run.latest,
+            metrics={**run.begun.metrics, **run.latest},
         )
+
+    def settle(self) -> None:
+        """Return when everything is in the store: before it is read (see `late_delivery`)."""
+        self._delivery.settle()
 
     def publish_checkpoint(self, run_id: str, staged_dir: Path, name: str) -> None:
         """Make the staged folder the run's checkpoint `name` (`step_000200`); it is moved."""
         uri = self._artifact_uri(run_id)
-        artifacts.publish(self._store, run_id, uri, staged_dir, name)
+        self._delivery.publish(run_id, uri, staged_dir, name)
 
     def remove_checkpoint(self, run_id: str, name: str) -> bool:
         """Remove a checkpoint; False when the store of artifacts cannot remove anything."""
-        return artifacts.remove(self._store, run_id, self._artifact_uri(run_id), name)
+        return self._delivery.remove(run_id, self._artifact_uri(run_id), name)
 
     def remove_checkpoints(self, run_id: str, *, after: int) -> None:
         """Remove every checkpoint of a later step; of a run that begins again, with 0, all."""
@@ -249,7 +250,7 @@ class Recorder:
         run = self._open[run_id]
         batch = Batch(run.points, run.params, tags, run.dataset)
         if batch != Batch():
-            self._writer.write(run_id, batch)
+            self._delivery.write(run_id, batch)
         run.points, run.params, run.dataset = [], {}, None
         run.flushed_at = time.monotonic()
 

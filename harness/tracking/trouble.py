@@ -27,16 +27,21 @@ _DISK = ("disk I/O error", "unable to open database file")
 
 def busy_timeout_s() -> float:
     """How long a locked database is waited for, in seconds."""
-    text = os.environ.get(TIMEOUT_VARIABLE, "")
+    return seconds_from(TIMEOUT_VARIABLE, DEFAULT_TIMEOUT_S)
+
+
+def seconds_from(variable: str, default: float) -> float:
+    """A time that a variable of the environment may set; StoreError where it is none."""
+    text = os.environ.get(variable, "")
     if not text:
-        return DEFAULT_TIMEOUT_S
+        return default
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1
     if not 0 <= seconds <= MAX_TIMEOUT_S:
         raise StoreError(
-            f"{TIMEOUT_VARIABLE}: must be a number of seconds from 0 to {MAX_TIMEOUT_S:,.0f}, "
+            f"{variable}: must be a number of seconds from 0 to {MAX_TIMEOUT_S:,.0f}, "
             f"got {show(text)}"
         )
     return seconds

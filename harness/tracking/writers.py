@@ -18,11 +18,13 @@ from harness.tracking.mlflow_api import (
     InputTag,
     Metric,
     Param,
+    Run,
     RunTag,
 )
 from harness.tracking.mlflow_api import (
     DatasetInput as MlflowDatasetInput,
 )
+from harness.tracking.patience import ServerAway
 from harness.tracking.record import DatasetInput
 from harness.tracking.store import Store
 from harness.tracking.told import told
@@ -78,10 +80,25 @@ class ClientWriter:
         """See `Writer`."""
         name = tags[keys.RUN_NAME]
         with told(self._store.uri, f"begin the run {name}"):
-            created = self._store.client.create_run(
-                self._experiment_id, start_time=start_ms, tags=dict(tags), run_name=name
-            )
+            try:
+                created = self._store.client.create_run(
+                    self._experiment_id, start_time=start_ms, tags=dict(tags), run_name=name
+                )
+            except ServerAway:
+                found = self._made(start_ms, tags)
+                if found is None:
+                    return self.create(start_ms, tags)
+                created = found
         return str(created.info.run_id), str(created.info.artifact_uri)
+
+    def _made(self, start_ms: int, tags: Mapping[str, str]) -> Run | None:
+        """The run that a server made whose answer did not arrive: the writer begins at most one a
+        millisecond."""
+        found = self._store.client.search_runs(
+            [self._experiment_id],
+            f"attributes.start_time = {start_ms} and tags.`{keys.WRITER}` = '{tags[keys.WRITER]}'",
+        )
+        return found[0] if found else None
 
     def write(self, run_id: str, batch: Batch) -> None:
         """See `Writer`."""

@@ -181,7 +181,7 @@ def test_resuming_leaves_params_that_are_there_alone(store, recorder, run_to_rec
 
 
 def test_resuming_an_unknown_run_is_told(recorder):
-    with pytest.raises(StoreError, match=f"cannot resume the run {'0' * 32}: "):
+    with pytest.raises(StoreError, match=f"cannot read the run '{'0' * 32}': "):
         recorder.resume("0" * 32)
 
 

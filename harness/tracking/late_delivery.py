@@ -1,0 +1,217 @@
+"""Delivery to a server that may be away: training goes on, and what it records waits on the disk.
+
+A record is given to the server once; where no answer comes it is put into the outbox, and so is all
+that follows, which is tried again from time to time. What a process that died left in its outbox,
+the next call delivers first: runs that had ended are not trained again. A run that another process
+has gone on with since is that one's, and what waits for it is let go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from harness.errors import StoreError, escape, shorten
+from harness.tracking import client_reader, keys, trouble
+from harness.tracking.delivery import AtOnce, Delivery
+from harness.tracking.environment import writer_id
+from harness.tracking.inside import require_inside
+from harness.tracking.lock import STATE_FOLDER
+from harness.tracking.mlflow_api import MlflowException
+from harness.tracking.outbox import Letter, Outbox
+from harness.tracking.patience import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    Patience,
+    ServerAway,
+    Tell,
+    patient,
+    server_timeout_s,
+)
+from harness.tracking.record import DatasetInput
+from harness.tracking.store import Store
+from harness.tracking.told import redacted
+from harness.tracking.writers import Batch, ClientWriter, Point, Writer
+
+OUTBOX = "outbox"  # in `.state`
+
+
+class Late:
+    """Delivers to a server, later where that is away; see `Delivery`.
+
+    The store's client gives up at once: see `patient`.
+    """
+
+    def __init__(
+        self, store: Store, experiment_id: str, outbox: Outbox, patience: Patience
+    ) -> None:
+        self._store, self._outbox, self._patience = store, outbox, patience
+        self._at_once = AtOnce(store, ClientWriter(store, experiment_id))
+        self._writer = writer_id(store.state_dir)
+        self._left = len(outbox)  # by an earlier process; they are the first
+        self._looked_at: set[str] = set()
+        self._pause_s, self._next_try = FIRST_PAUSE_S, 0.0
+        self._away_since = time.monotonic()
+
+    def write(self, run_id: str, batch: Batch) -> None:
+        """See `Writer`."""
+        dataset = batch.dataset
+        self._send(
+            Letter(
+                run_id,
+                "write",
+                {
+                    "points": list(batch.points),
+                    "params": dict(batch.params),
+                    "tags": dict(batch.tags),
+                    "dataset": [dataset.name, dataset.digest, dataset.source] if dataset else None,
+                },
+            )
+        )
+
+    def end(self, run_id: str, status: str, end_ms: int) -> None:
+        """See `Writer`."""
+        self._send(Letter(run_id, "end", {"status": status, "end_ms": end_ms}))
+
+    def publish(self, run_id: str, artifact_uri: str, staged_dir: Path, name: str) -> None:
+        """See `Delivery`."""
+        arguments = {"artifact_uri": artifact_uri, "name": name}
+        self._send(Letter(run_id, "publish", arguments, staged_dir))
+
+    def remove(self, run_id: str, artifact_uri: str, name: str) -> bool:
+        """See `Delivery`; what waits is taken for removed."""
+        return self._send(Letter(run_id, "remove", {"artifact_uri": artifact_uri, "name": name}))
+
+    def add_text(self, run_id: str, artifact_uri: str, text: str, name: str) -> None:
+        """See `Delivery`."""
+        arguments = {"artifact_uri": artifact_uri, "text": text, "name": name}
+        self._send(Letter(run_id, "add_text", arguments))
+
+    def settle(self) -> None:
+        """See `Delivery`; waits for the server, and raises StoreError when that takes too long."""
+        if self._outbox:
+            self._patience.keep_asking(self._deliver)
+            self._is_back()
+
+    def _send(self, letter: Letter) -> bool:
+        if not self._outbox:
+            try:
+                return self._hand_over(letter)
+            except ServerAway as error:
+                self._is_away(error)
+        with self._disk():
+            self._outbox.add(letter)
+        if time.monotonic() >= self._next_try:
+            self._try()
+        return True
+
+    def _try(self) -> None:
+        try:
+            self._deliver()
+        except ServerAway:
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            self._next_try = time.monotonic() + self._pause_s
+        else:
+            self._is_back()
+
+    def _deliver(self) -> None:
+        """Hand over what waits; raises ServerAway."""
+        self._patience.require()
+        refused: dict[str, str] = {}
+        with self._disk():
+            for number, letter in self._outbox.letters():
+                if self._left and letter.run_id not in refused:
+                    refused |= self._not_ours(letter.run_id)
+                if letter.run_id not in refused:
+                    try:
+                        self._hand_over(letter)
+                    except StoreError as error:
+                        if isinstance(error, ServerAway) or not self._left:
+                            raise
+                        refused[letter.run_id] = str(error)
+                self._outbox.remove(number)
+                self._left = max(self._left - 1, 0)
+        for run_id, why in refused.items():
+            self._patience.tell(f"run {run_id}: what waited for the server is let go: {why}")
+
+    def _hand_over(self, letter: Letter) -> bool:
+        run_id, arguments = letter.run_id, dict(letter.arguments)
+        if letter.action == "write":
+            points = [Point(*point) for point in arguments.pop("points")]
+            dataset = arguments.pop("dataset")
+            dataset = DatasetInput(*dataset) if dataset else None
+            self._at_once.write(run_id, Batch(points, dataset=dataset, **arguments))
+        elif letter.action == "publish":
+            if letter.folder is not None:  # else it was uploaded before a kill
+                self._at_once.publish(run_id, staged_dir=letter.folder, **arguments)
+        elif letter.action == "remove":
+            return self._at_once.remove(run_id, **arguments)
+        elif letter.action == "add_text":
+            self._at_once.add_text(run_id, **arguments)
+        else:
+            self._at_once.end(run_id, **arguments)
+        return True
+
+    def _not_ours(self, run_id: str) -> dict[str, str]:
+        """Why what an earlier process left for a run is no longer to be delivered, if so."""
+        if run_id not in self._looked_at:
+            self._looked_at.add(run_id)
+            try:
+                run = client_reader.read_run(self._store, run_id)
+            except MlflowException as error:
+                return {run_id: shorten(str(error), 200)}
+            if run.tags.get(keys.WRITER) != self._writer:
+                return {run_id: "another process has gone on with it"}
+        return {}
+
+    def _is_away(self, error: ServerAway) -> None:
+        self._away_since, self._pause_s = time.monotonic(), FIRST_PAUSE_S
+        self._next_try = self._away_since + self._pause_s
+        self._patience.tell(
+            f"{redacted(self._store.uri)}: no answer ({error.why}); training goes on, and what it "
+            f"records waits in {escape(str(self._outbox.folder))}"
+        )
+
+    def _is_back(self) -> None:
+        waited_s = time.monotonic() - self._away_since
+        self._patience.tell(
+            f"{redacted(self._store.uri)}: answers again after {waited_s:.0f} s; what waited is "
+            "recorded"
+        )
+
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            folder = self._outbox.folder
+            why = trouble.reason(folder, str(error)) or error.strerror
+            raise StoreError(
+                f"{escape(str(folder))}: cannot keep what is recorded: {why}"
+            ) from error
+
+
+def delivery_for(
+    store: Store, experiment_id: str, writer: Writer, tell: Tell, require: Callable[[], None]
+) -> Delivery:
+    """How records of one of MLflow's experiments reach a store: late where that is a server.
+
+    What an earlier call left waiting is delivered first. Raises StoreError.
+    """
+    if not store.is_server:
+        return AtOnce(store, writer)
+    impatient = patient(store, tell, require, timeout_s=0)
+    name = hashlib.sha256(f"{store.uri} {experiment_id}".encode()).hexdigest()[:16]
+    folder = store.state_dir / STATE_FOLDER / OUTBOX / name
+    require_inside(folder, store.state_dir)
+    delivery = Late(
+        impatient,
+        experiment_id,
+        Outbox(folder),
+        Patience(store.uri, tell, require, server_timeout_s()),
+    )
+    delivery.settle()
+    return delivery

@@ -1,0 +1,110 @@
+"""An MLflow server behind a proxy that can be away, or swallow an answer that it was given."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.tracking import server
+from harness.tracking.store import Store
+
+HOST = "127.0.0.1"
+
+
+@contextlib.contextmanager
+def served(store: Store, folder: Path, port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """MLflow's server on a store, at `port`; it keeps artifacts itself, in `folder`."""
+    command, environment = server.ui_command(store, port)
+    root = command.index("--default-artifact-root")
+    command[root : root + 2] = ["--artifacts-destination", str(folder / "files")]
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        server.wait_until_ready(server.server_url(store, port), 120, process)
+        yield process
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+class Proxy:
+    """Passes connections on to a port of this host. `away` refuses them; `swallow` lets requests
+    whose text holds what is given through, once, and cuts the connection before the answer."""
+
+    def __init__(self, target: int) -> None:
+        self.target, self.port = target, server.free_port(0)
+        self.swallowed: list[bytes] = []
+        self._to_swallow: bytes | None = None
+        self._open: set[socket.socket] = set()
+        self._listener: socket.socket | None = None
+        self.come_back()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def swallow(self, text: bytes) -> None:
+        self._to_swallow = text
+
+    def come_back(self) -> None:
+        listener = socket.create_server((HOST, self.port))
+        self._listener = listener
+        threading.Thread(target=self._accept, args=[listener], daemon=True).start()
+
+    def go_away(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            # A thread that waits in `accept` keeps a closed socket listening: this wakes it.
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                threading.Thread(target=self._serve, args=[client], daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        upstream = socket.create_connection((HOST, self.target))
+        self._open |= {client, upstream}
+        cut = threading.Event()
+        back = threading.Thread(target=self._pump, args=[upstream, client, cut], daemon=True)
+        back.start()
+        self._pump(client, upstream, cut, looked_at=True)
+        back.join()
+        self._open -= {client, upstream}
+        client.close()
+        upstream.close()
+
+    def _pump(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        cut: threading.Event,
+        looked_at: bool = False,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not looked_at and cut.is_set():
+                    break
+                if looked_at and self._to_swallow is not None and self._to_swallow in data:
+                    self.swallowed.append(self._to_swallow)
+                    self._to_swallow = None
+                    cut.set()
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
