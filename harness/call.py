@@ -1,14 +1,20 @@
-"""One call of `run_sweep`, with the lease held: what it knows, and what it does in order."""
+"""One call of `run_sweep`, with the lease held: what it knows, and what it does in order.
+
+MLflow takes two seconds to import. A local store is read, and the call planned, without it; so the
+workers, where there are any, are begun before, and import torch meanwhile.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from harness.executors import executor_for
 from harness.groups import record_group, seed_groups
+from harness.job import import_ahead, run_job
 from harness.jobs import default_jobs
-from harness.models import best_runs, checkpoint_models
 from harness.observer import Observer, RunOutcome
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
 from harness.report.claims import ClaimResult, Curve, check_claims
@@ -21,13 +27,13 @@ from harness.stacks import form_stacks
 from harness.tracking import keys
 from harness.tracking.environment import environment_tags
 from harness.tracking.lease import Lease
-from harness.tracking.models import log_models
-from harness.tracking.patience import patient
 from harness.tracking.read import StoredRun, all_histories, find_usable_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
-from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store, refresh_statistics
 from harness.tracking.view import set_view
+
+if TYPE_CHECKING:
+    from harness.tracking.recorder import Recorder
 
 
 class Call:
@@ -37,21 +43,21 @@ class Call:
         self,
         sweep: Sweep,
         store: Store,
-        experiment_id: str,
+        experiment_id: str | None,
         only: Sequence[str],
         observer: Observer,
         lease: Lease,
     ) -> None:
+        """``experiment_id`` is MLflow's experiment, None where it was not asked for yet."""
         self.sweep, self.only, self.observer = sweep, only, observer
-        self.store = store = patient(store, observer.on_note, lease.require)
-        self.experiment_id = experiment_id
-        self.recorder = Recorder(
-            store,
-            experiment_id,
-            environment_tags(),
-            require=lease.require,
-            tell=observer.on_note,
-        )
+        self.store, self._lease = store, lease
+        if experiment_id is not None:
+            self.experiment_id = experiment_id
+        if store.is_server:
+            from harness.tracking.patience import patient
+
+            self.store = store = patient(store, observer.on_note, lease.require)
+            _ = self.recorder  # delivers what an earlier call left
         killed = mark_dead_runs(store, experiment_id)
         if killed:
             count = f"{len(killed)} run{'s' if len(killed) > 1 else ''}"
@@ -64,6 +70,22 @@ class Call:
         self._curves: dict[tuple[str, str], Curve] = {}
         self._searches: tuple[SearchResult, ...] = ()
         self.corpora = Corpora(store.state_dir / ".cache" / "corpora", write=True)
+
+    @functools.cached_property
+    def experiment_id(self) -> str:
+        """MLflow's experiment of the sweep, which is made where there is none."""
+        from harness.tracking.experiments import ensure_mlflow_experiment
+
+        return ensure_mlflow_experiment(self.store, self.sweep.name, described(self.sweep))
+
+    @functools.cached_property
+    def recorder(self) -> Recorder:
+        """Who writes the records."""
+        from harness.tracking.recorder import Recorder
+
+        tell, require = self.observer.on_note, self._lease.require
+        tags = environment_tags()
+        return Recorder(self.store, self.experiment_id, tags, require=require, tell=tell)
 
     def plan(self, *, force: bool, experiments: bool) -> None:
         """Decide what is to be done for the selected runs, and find the others' records.
@@ -83,20 +105,24 @@ class Call:
     def train(self, jobs: int | None, *, fail_fast: bool) -> None:
         """Train what is not done and is not another run's to train."""
         runs = [run for run in self.planned if run.is_trained]
-        schedule = Schedule(
-            self.sweep.name,
-            self.recorder,
-            self.store,
-            self.observer,
-            fail_fast=fail_fast,
-        )
-        if runs:
-            jobs = jobs or default_jobs(runs)
-            stacks = form_stacks(runs, jobs)
-            outcomes = schedule.execute(stacks, executor_for(min(jobs, len(stacks))))
-            trained = [run for run in runs if run.name in outcomes]
-            self.outcomes = {run.fingerprint: outcomes[run.name] for run in trained}
-            self._records |= schedule.records
+        if not runs:
+            return
+        jobs = jobs or default_jobs(runs)
+        stacks = form_stacks(runs, jobs)
+        stacked = any(run.engine == "stacked" for run in runs)
+        with executor_for(min(jobs, len(stacks))) as executor:
+            executor.begin(run_job, functools.partial(import_ahead, stacked=stacked))
+            schedule = Schedule(
+                self.sweep.name,
+                self.recorder,
+                self.store,
+                self.observer,
+                fail_fast=fail_fast,
+            )
+            outcomes = schedule.execute(stacks, executor)
+        trained = [run for run in runs if run.name in outcomes]
+        self.outcomes = {run.fingerprint: outcomes[run.name] for run in trained}
+        self._records |= schedule.records
 
     @property
     def has_failed(self) -> bool:
@@ -192,6 +218,9 @@ class Call:
 
     def _log_models(self) -> None:
         """The best checkpoints of what this call has selected, as MLflow's logged models."""
+        from harness.models import best_runs, checkpoint_models
+        from harness.tracking.models import log_models
+
         families: dict[str, list[StoredRun]] = {}
         for run in self.planned:
             record = self._record(run)
@@ -252,3 +281,12 @@ class Call:
         """The settings whose values tell the sweep's runs apart, swept ones first."""
         swept = (path for run in self.sweep.runs for path, _ in run.point)
         return telling_settings([run.config.flat() for run in self.sweep.runs], first=swept)
+
+
+def described(sweep: Sweep) -> str:
+    """What is said of a sweep in MLflow: its description, or what is in it."""
+    experiments = ", ".join(experiment.name for experiment in sweep.experiments)
+    searches = ", ".join(search.name for search in sweep.searches)
+    named = {"Experiments": experiments, "Searches": searches}
+    contents = " ".join(f"{kind}: {names}." for kind, names in named.items() if names)
+    return sweep.description or contents

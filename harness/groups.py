@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from harness.planning import PlannedRun
 from harness.report.formats import cell
@@ -21,7 +22,9 @@ from harness.report.statistics import CONFIDENCE, Band, t_band
 from harness.tracking import keys
 from harness.tracking.read import StoredRun
 from harness.tracking.record import Outcome, RunToRecord
-from harness.tracking.recorder import Recorder
+
+if TYPE_CHECKING:
+    from harness.tracking.recorder import Recorder
 
 FORM = "mean, low, high"  # of the parents that this version records
 

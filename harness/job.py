@@ -14,6 +14,7 @@ from, each keeps its place.
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,13 @@ def run_job(job: Job, emit: Emit) -> None:
             for trainer in trainers:
                 for position in sorted(stopped & trainer.live):
                     trainer.end(position, trainer.watches[position].pruned())
+
+
+def import_ahead(*, stacked: bool) -> None:
+    """Import what `run_job` will: torch, and numba where a run is `stacked`."""
+    importlib.import_module("harness.train.resume")
+    if stacked:
+        importlib.import_module("harness.train.stacked.driver")
 
 
 def _trainers(runs: Sequence[JobRun], emit: Emit) -> list[_Trainer]:

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
 from harness.executors.base import Executor, Failure
@@ -39,9 +40,11 @@ from harness.tracking import keys
 from harness.tracking.inside import require_inside
 from harness.tracking.read import StoredRun, history
 from harness.tracking.record import Outcome, RunToRecord
-from harness.tracking.recorder import Recorder
 from harness.tracking.resumable import saved_checkpoints
 from harness.tracking.store import Store
+
+if TYPE_CHECKING:
+    from harness.tracking.recorder import Recorder
 
 
 @dataclasses.dataclass

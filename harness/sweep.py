@@ -12,7 +12,7 @@ import importlib.metadata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.call import Call
+from harness.call import Call, described
 from harness.errors import NothingMatched, StoreMissing
 from harness.interrupts import installed
 from harness.observer import Observer
@@ -21,10 +21,8 @@ from harness.results import SweepResult
 from harness.search.planned import PlannedSearch, Planner
 from harness.search.storage_check import check_storages
 from harness.spec.sweep_file import Sweep
-from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.lease import Lease
 from harness.tracking.lock import hold
-from harness.tracking.patience import leave_repeating_to_us
 from harness.tracking.read import find_usable_runs
 from harness.tracking.store import STORE_FOLDER, Store, open_store
 from harness.tracking.sweep_lease import hold_sweep
@@ -141,26 +139,23 @@ def run_sweep(
 @contextlib.contextmanager
 def _held(
     store: Store, sweep: Sweep, wait: bool, observer: Observer
-) -> Iterator[tuple[str, Lease]]:
-    """Hold the store, and the sweep where the store is shared; its MLflow experiment, the lease."""
+) -> Iterator[tuple[str | None, Lease]]:
+    """Hold the store, and the sweep where the store is shared, by its MLflow experiment; the lease.
+
+    The experiment of a local store is made when something is recorded.
+    """
     tell = observer.on_note
-    leave_repeating_to_us(store)
     with hold(store.state_dir, store.uri, wait=wait, tell=tell) as lease, installed():
-        description = sweep.description or _contents(sweep)
-        experiment_id = ensure_mlflow_experiment(store, sweep.name, description)
         if store.is_local:
-            yield experiment_id, lease
+            yield None, lease
             return
+        from harness.tracking.experiments import ensure_mlflow_experiment
+        from harness.tracking.patience import leave_repeating_to_us
+
+        leave_repeating_to_us(store)
+        experiment_id = ensure_mlflow_experiment(store, sweep.name, described(sweep))
         with hold_sweep(store, experiment_id, sweep.name, wait=wait, tell=tell) as shared:
             yield experiment_id, shared
-
-
-def _contents(sweep: Sweep) -> str:
-    """What is in a sweep that has no description of its own."""
-    experiments = ", ".join(experiment.name for experiment in sweep.experiments)
-    searches = ", ".join(search.name for search in sweep.searches)
-    named = {"Experiments": experiments, "Searches": searches}
-    return " ".join(f"{kind}: {names}." for kind, names in named.items() if names)
 
 
 def _globs(only: str | Sequence[str]) -> Sequence[str]:

@@ -52,7 +52,15 @@ class Callbacks(Protocol):
 
 
 class Executor(Protocol):
-    """Runs a function over items."""
+    """Runs a function over items; a context, at whose end no process of it is left."""
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def begin(self, function: Function, ahead: Callable[[], None]) -> None:
+        """Have processes of its own, if it has any, start now, and call ``ahead`` first: what they
+        import then, they import while the caller does other things. `run` works without it."""
 
     def run(self, function: Function, indices: Sequence[int], callbacks: Callbacks) -> None:
         """Call ``function(callbacks.prepare(i), emit)`` for every index.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,15 @@ class _CallbackFailed(BaseException):
 
 class InProcess:
     """Runs each item here; an exception becomes a `Failure` and the next item follows."""
+
+    def __enter__(self) -> InProcess:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is left here."""
+
+    def begin(self, function: Function, ahead: Callable[[], None]) -> None:
+        """See `Executor.begin`; what is imported here, is imported when it is needed."""
 
     def run(self, function: Function, indices: Sequence[int], callbacks: Callbacks) -> None:
         """See `Executor.run`."""

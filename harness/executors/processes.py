@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -45,6 +45,20 @@ class Processes:
     def __init__(self, num_workers: int) -> None:
         assert num_workers >= 1
         self.num_workers = num_workers
+        self._begun: list[_Worker] = []
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End workers that were begun and never used."""
+        while self._begun:
+            _end(self._begun.pop())
+
+    def begin(self, function: Function, ahead: Callable[[], None]) -> None:
+        """See `Executor.begin`."""
+        while len(self._begun) < self.num_workers:
+            self._begun.append(_start(function, ahead))
 
     def run(self, function: Function, indices: Sequence[int], callbacks: Callbacks) -> None:
         """See `Executor.run`."""
@@ -52,7 +66,7 @@ class Processes:
         workers: list[_Worker] = []
         try:
             for _ in range(min(self.num_workers, len(waiting))):
-                workers.append(_start(function))
+                workers.append(self._begun.pop() if self._begun else _start(function))
                 _give(workers[-1], waiting, callbacks)
             while any(worker.index is not None for worker in workers):
                 for worker in _heard(workers):
@@ -129,13 +143,17 @@ def _give(worker: _Worker, waiting: deque[int], callbacks: Callbacks) -> None:
             worker.pipe.send(item)  # a worker that died meanwhile is noticed when it is read
 
 
-def _start(function: Function) -> _Worker:
+def _nothing() -> None:
+    """What a worker does first that begins when there is work."""
+
+
+def _start(function: Function, ahead: Callable[[], None] = _nothing) -> _Worker:
     """A new worker. No signal comes between, and Ctrl-C cannot cut through its imports: it
     inherits the blocked SIGINT. The tracker is started first, for its start would unblock it."""
     context = multiprocessing.get_context("spawn")
     with shielded():
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(function, theirs), daemon=True)
+        process = context.Process(target=_work, args=(function, ahead, theirs), daemon=True)
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -164,10 +182,14 @@ def _death(worker: _Worker) -> Failure:
     return Failure(message, message)
 
 
-def _work(function: Function, pipe: Connection) -> None:
+def _work(function: Function, ahead: Callable[[], None], pipe: Connection) -> None:
     """A worker's life: items until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(
+        Exception
+    ):  # what goes wrong here, goes wrong with an item, and is told
+        ahead()
     with contextlib.suppress(Interrupted), installed([signal.SIGTERM]):
         while _serve(function, pipe):
             pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.observer import Observer
 from harness.planning import Corpora
@@ -14,8 +14,10 @@ from harness.spec.fingerprint import fingerprint
 from harness.spec.sweep_file import DeclaredRun, Search, Sweep
 from harness.tracking import keys
 from harness.tracking.read import StoredRun, history
-from harness.tracking.recorder import Recorder
 from harness.tracking.store import Store
+
+if TYPE_CHECKING:
+    from harness.tracking.recorder import Recorder
 
 
 class Declared(Protocol):

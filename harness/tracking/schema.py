@@ -1,4 +1,4 @@
-"""The tables of MLflow's that are read and written by rows, known to the letter."""
+"""The schema of MLflow's that is known; to the letter, where rows are read and written."""
 
 from __future__ import annotations
 
@@ -19,15 +19,23 @@ TABLES = (
     "inputs",
     "input_tags",
 )
-KNOWN_SCHEMA = "fd52d9c5f65ac61d7de33eaa8ed50999"  # MLflow's revision dc11669786a5
+KNOWN_REVISION = "dc11669786a5"
+KNOWN_SCHEMA = "fd52d9c5f65ac61d7de33eaa8ed50999"  # of the tables above
+KNOWN_NAMES = "2fd2127977e1b88d5177666cc7172ec9"  # of all tables
 
 
 def is_known(database: Path) -> bool:
-    """Whether the SQL of the tables is the one that the rows were compared under (1 ms)."""
+    """Whether the SQL of the tables is the one that the rows were compared under, and no other
+    table is missing, or there beside them (1 ms)."""
     timeout_s = trouble.busy_timeout_s()
     try:
         with contextlib.closing(sqlite3.connect(database, timeout=timeout_s)) as connection:
-            return digest(connection) == KNOWN_SCHEMA
+            revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            return (
+                revision == (KNOWN_REVISION,)
+                and digest(connection) == KNOWN_SCHEMA
+                and _names(connection) == KNOWN_NAMES
+            )
     except sqlite3.Error:
         return False
 
@@ -44,3 +52,10 @@ def digest(connection: sqlite3.Connection) -> str:
         lines = sorted(line.strip().rstrip(",") for line in (sql or "").splitlines())
         parts.append("\n".join([name, *lines]))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _names(connection: sqlite3.Connection) -> str:
+    """A digest of the names of all tables, but SQLite's own."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    names = sorted(row[0] for row in connection.execute(query))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]

@@ -103,8 +103,8 @@ def open_store(
         where = _shown(database, directory)
         raise StoreMissing(f"no store at {where}: run `harness run FILE` first")
     store = Store(sqlite_store.sqlite_uri(database), state_dir, database)
-    if not sqlite_store.look(database) or create:
-        _ = store.client  # MLflow looks at what we do not know, or will write
+    if not sqlite_store.look(database):
+        _ = store.client  # MLflow looks at what we do not know
     sqlite_store.mend(database)
     note = _ensure_link(directory, database) if create and database == default else ""
     return dataclasses.replace(store, note=note) if note else store
