@@ -31,6 +31,7 @@ from typing import Any
 
 import chaos_outcome
 from chaos_cases import MAX_KILLS, Case, Ground, all_cases, ground
+from commands import forget_the_users_store
 from figures import in_line, in_markdown
 from machine import description
 
@@ -63,6 +64,7 @@ IMPORTED = (
 
 def main() -> None:
     arguments = _arguments()
+    forget_the_users_store()
     for name in IMPORTED:
         importlib.import_module(name)
     print(description(), end="\n\n")
