@@ -14,13 +14,8 @@ meets work. (`tests/tracking/test_store.py` kills the creation of stores.)
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib
 import json
-import os
 import random
-import shutil
-import signal
 import sqlite3
 import sys
 import tempfile
@@ -30,11 +25,16 @@ from pathlib import Path
 from typing import Any
 
 import chaos_outcome
-from chaos_cases import MAX_KILLS, Case, Ground, all_cases, ground
+from chaos_cases import all_cases
+from commands import forget_the_users_store
+from fault_cases.processes import Command, import_all, run
+from fault_cases.small_sweep import Subject
 from figures import in_line, in_markdown
 from machine import description
 
-SHORTER = 3  # how many times fewer steps the short sweeps take
+from harness.tracking.sqlite_creation import ensure_database
+
+MAX_KILLS = 4  # of one campaign
 SUMS = (
     "kills",
     "runs",
@@ -47,31 +47,23 @@ SUMS = (
     "stores_lost",
     "failed_calls",
 )
-IMPORTED = (
-    "torch",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "matplotlib.pyplot",
-    "plotly",
-    "harness.sweep",
-    "harness.search.searches",
-    "harness.search.plots",
-    "harness.train.stacked.driver",
-    "harness.train.resume",
-    "harness.gpt.checkpoint",
-)
 
 
 def main() -> None:
     arguments = _arguments()
-    for name in IMPORTED:
-        importlib.import_module(name)
+    forget_the_users_store()
+    import_all()
     print(description(), end="\n\n")
-    cases = all_cases(SHORTER if arguments.short else 1)
     log = Path(arguments.log) if arguments.log else None
     with tempfile.TemporaryDirectory() as name:
-        where = ground(Path(name), arguments.short)
+        home = Path(name)
+        store = home / "ready-made" / "mlflow.db" if arguments.short else None
+        if store is not None:
+            ensure_database(store)
+        cases = all_cases(store, short=arguments.short)
         num_kills = arguments.kills // (len(cases) - 1)
-        found = {case.name: list(campaigns(case, where, num_kills, log)) for case in cases}
+        least = MAX_KILLS if arguments.short else 1  # of a campaign
+        found = {c.name: list(campaigns(c, home, num_kills, least, log)) for c in cases}
     header = ["", *(case.name for case in cases)]
     rows = [
         [key.replace("_", " "), *(str(sum(each[key] for each in found[c.name])) for c in cases)]
@@ -90,9 +82,10 @@ def is_sound(campaign: dict[str, Any]) -> bool:
 
 
 def campaigns(
-    case: Case, where: Ground, num_kills: int, log: Path | None
+    case: Subject, home: Path, num_kills: int, least: int, log: Path | None
 ) -> Iterator[dict[str, Any]]:
-    """Campaigns of a case, until there were as many kills; those of the log come first."""
+    """Campaigns of a case, of `least` kills or more, until there were as many; those of the log
+    come first."""
     done: list[dict[str, Any]] = []
     if log is not None and log.exists():
         lines = map(json.loads, log.read_text().splitlines())
@@ -102,17 +95,18 @@ def campaigns(
     if killed >= num_kills:
         return
     # The first that is stacked may have to compile the engine, for all that come after it.
-    for name in ("first", "undisturbed") if case.name == "stacked" else ("undisturbed",):
-        reference, began = where.folder(case, name), time.monotonic()
-        code = _wait(_start(case, reference))
+    reference = home / "undisturbed"
+    for _ in range(2 if case.name == "stacked" else 1):
+        case.prepare(reference)
+        began = time.monotonic()
+        ended = run(case.work, reference)
         seconds = time.monotonic() - began
-        assert code == 0, (reference / "output.txt").read_text()
+        assert ended.code == 0, ended.output
     wanted = chaos_outcome.read(reference)
     seed = len(done)
     while killed < num_kills:
-        folder = where.folder(case, f"campaign-{seed}")
-        wish = random.Random(f"{case.name} {seed}").randint(where.min_kills, MAX_KILLS)
-        one = campaign(case, folder, seed, min(wish, num_kills - killed), seconds, wanted)
+        wish = random.Random(f"{case.name} {seed}").randint(least, MAX_KILLS)
+        one = campaign(case, home / "killed", seed, min(wish, num_kills - killed), seconds, wanted)
         killed, seed = killed + one["kills"], seed + 1
         print(json.dumps(one), file=sys.stderr, flush=True)
         if log is not None:
@@ -122,7 +116,7 @@ def campaigns(
 
 
 def campaign(
-    case: Case,
+    case: Subject,
     folder: Path,
     seed: int,
     num_kills: int,
@@ -132,19 +126,17 @@ def campaign(
     """Kill a sweep some times, run it to its end, and compare."""
     draw = random.Random(f"kills of {case.name} {seed}")
     kills = failed = 0
+    case.prepare(folder)
     for _ in range(num_kills):
-        pid = _start(case, folder)
+        command = Command(case.work, folder)
         time.sleep(draw.uniform(0, seconds))
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            failed += os.waitstatus_to_exitcode(status) != 0
+        ended = command.ended()
+        if ended is not None:
+            failed += ended.code != 0
             break
-        with contextlib.suppress(ProcessLookupError):  # it leads no group yet
-            os.killpg(pid, signal.SIGKILL)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        command.kill()
         kills += 1
-    failed += _wait(_start(case, folder)) != 0
+    failed += run(case.work, folder).code != 0
     sums: dict[str, Any] = {"case": case.name, "seed": seed, "kills": kills, "failed_calls": failed}
     try:
         found = chaos_outcome.read(folder)
@@ -153,7 +145,6 @@ def campaign(
     equal = sum(found.runs.get(name) == run for name, run in wanted.runs.items())
     if found.trials != wanted.trials:
         equal = 0
-    shutil.rmtree(folder)
     return {
         **sums,
         "runs": len(wanted.runs),
@@ -165,35 +156,6 @@ def campaign(
         "left_running": found.left_running,
         "damaged_checkpoints": found.damaged_checkpoints,
     }
-
-
-def _start(case: Case, folder: Path) -> int:
-    """Fork a process that leads a group of its own; its pid."""
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        os.setsid()
-        os.chdir(folder)
-        output = os.open("output.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        for stream in (1, 2):
-            os.dup2(output, stream)
-        case.work()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except BaseException:  # noqa: BLE001 - a child must never return into its parent's code
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _wait(pid: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def _arguments() -> argparse.Namespace:

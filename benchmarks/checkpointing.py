@@ -10,17 +10,18 @@ both. Runs that are shorter than a minute are never saved before their end; thes
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from commands import environment
 from figures import HEADER, Figure, Spread, in_line, in_markdown
-from machine import description
+from machine import cores, description
 from rounds import Pairs
 
 from harness.job import run_job
@@ -30,7 +31,6 @@ from harness.spec.load import load_sweep
 
 LIMIT = 1.05
 CALIBRATION_S = 3.0
-CORES = sorted(os.sched_getaffinity(0))[:2]
 
 SMALL = {"embed_dim": 32, "num_heads": 4, "num_layers": 2, "max_seq_len": 32, "dropout": 0.1}
 WIDE = {"embed_dim": 192, "num_heads": 6, "num_layers": 6, "max_seq_len": 64, "dropout": 0.1}
@@ -88,39 +88,44 @@ def seconds_of(case: str, steps: int, folder: Path) -> float:
     return time.perf_counter() - began
 
 
-def started(case: str, steps: int, folder: Path, core: int, *, by_default: bool) -> int:
-    """The pid of `harness run` on the case, on one core."""
+def started(
+    case: str, steps: int, folder: Path, core: int, *, by_default: bool
+) -> subprocess.Popen[bytes]:
+    """`harness run` on the case, on one core, where the system can be told which."""
     folder.mkdir()
     (folder / "sweep.yaml").write_text(json.dumps(sweep_file(case, steps, by_default=by_default)))
     executable = Path(sys.executable).with_name("harness")
-    pid = os.fork()
-    if pid == 0:
-        with contextlib.suppress(OSError):
-            os.chdir(folder)
-            os.sched_setaffinity(0, {core})
-            output = os.open("output.txt", os.O_CREAT | os.O_WRONLY)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            os.execv(executable, [str(executable), "run", "sweep.yaml", "-j", "1"])
-        os._exit(127)
-    return pid
+    pinned = {}
+    if hasattr(os, "sched_setaffinity"):
+        pinned["preexec_fn"] = lambda: os.sched_setaffinity(0, {core})
+    with (folder / "output.txt").open("wb") as output:
+        return subprocess.Popen(
+            [executable, "run", "sweep.yaml", "-j", "1"],
+            cwd=folder,
+            env=environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            **pinned,
+        )
 
 
 def one_round(case: str, steps: int, folder: Path, number: int) -> dict[str, tuple[float, float]]:
     """Seconds of the wall clock and of the processor for both arms, run at one time."""
     arms = {"default": True, "at the end": False}
-    cores = CORES if number % 2 else CORES[::-1]
+    both = cores()[:2] if number % 2 else cores()[1::-1]
     began = time.perf_counter()
-    pids = {
-        started(case, steps, folder / f"{number}-{arm[:2]}", core, by_default=by_default): arm
-        for (arm, by_default), core in zip(arms.items(), cores, strict=True)
+    processes = {
+        arm: started(case, steps, folder / f"{number}-{arm[:2]}", core, by_default=by_default)
+        for (arm, by_default), core in zip(arms.items(), both, strict=True)
     }
+    arm_of = {process.pid: arm for arm, process in processes.items()}
     taken = {}
-    while len(taken) < len(pids):
+    while len(taken) < len(arms):
         pid, status, usage = os.wait4(-1, 0)
-        arm = pids[pid]
+        arm = arm_of[pid]
+        processes[arm].returncode = os.waitstatus_to_exitcode(status)
         output = (folder / f"{number}-{arm[:2]}" / "output.txt").read_text()
-        assert os.waitstatus_to_exitcode(status) == 0, output
+        assert processes[arm].returncode == 0, output
         taken[arm] = (time.perf_counter() - began, usage.ru_utime + usage.ru_stime)
     saved = {arm: _checkpoints(folder / f"{number}-{arm[:2]}") for arm in arms}
     assert saved["default"] > saved["at the end"], (
@@ -148,6 +153,8 @@ def measure(case: str, seconds: float, rounds: int, folder: Path) -> list[Figure
 
 def main() -> None:
     arguments = _arguments()
+    if len(cores()) < 2:
+        raise SystemExit("each arm needs a core of its own, and this process may use one alone")
     print(description(), end="\n\n")
     rows = []
     for case in arguments.only or CASES:

@@ -1,4 +1,4 @@
-"""The commands that a user waits for at the prompt: `--help` and `validate`."""
+"""The commands that a user waits for at the prompt: `--help` and `validate`; how all are called."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from figures import Figure
 from rounds import seconds, spread_of
 
 LIMIT_S = 0.5
+# Each names a store to MLflow: what a benchmark writes must never go to the user's own.
+STORE_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_URI")
 HEAVY = ("torch", "mlflow")
 COMMANDS = {"--help": ["--help"], "validate experiments.yaml": ["validate", str(SWEEP_FILE)]}
 
@@ -27,22 +29,31 @@ finally:
 """
 
 
+def forget_the_users_store() -> None:
+    """From here on this process, and what it forks, means no store but the one that it names."""
+    for name in STORE_VARIABLES:
+        os.environ.pop(name, None)
+
+
+def environment() -> dict[str, str]:
+    """This process's environment for a command that means no store but the one that it names."""
+    return {name: value for name, value in os.environ.items() if name not in STORE_VARIABLES}
+
+
 def harness(arguments: Sequence[str], directory: Path | None = None) -> None:
     """Run the command in `directory`, on the default store; an exit code but 0 is raised."""
     executable = Path(sys.executable).with_name("harness")
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     subprocess.run(
-        [executable, *arguments], cwd=directory, env=environment, check=True, capture_output=True
+        [executable, *arguments], cwd=directory, env=environment(), check=True, capture_output=True
     )
 
 
 def python(arguments: Sequence[str], directory: Path) -> str:
     """What a script of today prints, run in `directory` on the store that it names itself."""
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    environment.pop("MLFLOW_TRACKING_URI", None)
+    quiet = {**environment(), "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, *arguments]
     done = subprocess.run(
-        command, cwd=directory, env=environment, capture_output=True, text=True, check=False
+        command, cwd=directory, env=quiet, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments[:1])} failed:\n{done.stderr}")

@@ -17,6 +17,7 @@ import os
 import sys
 import time
 
+from commands import forget_the_users_store
 from fault_cases.rows import HEADER, Row
 from figures import in_line, in_markdown
 from machine import description
@@ -44,8 +45,7 @@ SHOWN_FAILURES = 5
 def main() -> None:
     arguments = _arguments()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
-        os.environ.pop(name, None)
+    forget_the_users_store()
     print(description(), end="\n\n")
     rows: list[Row] = []
     for name in arguments.only or CASES:

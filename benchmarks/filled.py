@@ -18,7 +18,6 @@ from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.store import Store, open_store, refresh_statistics
 
-SEEDS = 5
 STEPS = 200
 SWEEP: dict[str, Any] = {
     "version": 1,
@@ -36,6 +35,7 @@ COPIES = """
 CREATE TEMPORARY TABLE copies AS
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
     SELECT i, '000000000000000000000000' || (10000000 + i) AS id, run_uuid AS source FROM n, runs
+    WHERE run_uuid = '{source}'
 """
 COPY = "INSERT INTO {table} SELECT {columns} FROM copies JOIN {table} ON run_uuid = source"
 CHANGED = {
@@ -62,11 +62,11 @@ def fill(folder: Path, num_runs: int, tracking_uri: str | None = None) -> Store:
     path = folder / "sweep.yaml"
     path.write_text(json.dumps(SWEEP))
     with contextlib.chdir(folder):
-        run_sweep(load_sweep(path), tracking_uri=tracking_uri)
+        (run,) = run_sweep(load_sweep(path), tracking_uri=tracking_uri).runs
         store = open_store(tracking_uri)
     engine = sqlalchemy.create_engine(store.uri, poolclass=sqlalchemy.NullPool)
     with engine.begin() as connection:
-        connection.exec_driver_sql(COPIES.format(count=num_runs))
+        connection.exec_driver_sql(COPIES.format(count=num_runs, source=run.run_id))
         for table in dict.fromkeys(table for table, _ in CHANGED):
             columns = _selected(connection, table)
             connection.exec_driver_sql(COPY.format(table=table, columns=columns))

@@ -11,6 +11,13 @@ from harness.tracking import keys
 from harness.tracking.environment import environment_tags
 
 
+def cores() -> list[int]:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
 def description() -> str:
     """Date, versions, processor and threads, in two lines."""
     tags = environment_tags()
@@ -22,6 +29,5 @@ def description() -> str:
     }
     versions = ", ".join(f"{name} {tags[key]}" for name, key in names.items())
     threads = chapter_run().config.train.threads
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     date = datetime.datetime.now().astimezone().date()
-    return f"{date}, {versions}\n{tags[keys.CPU]}, {cores} cores, torch threads {threads}"
+    return f"{date}, {versions}\n{tags[keys.CPU]}, {len(cores())} cores, torch threads {threads}"

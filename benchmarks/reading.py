@@ -20,7 +20,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from commands import harness
+from commands import forget_the_users_store, harness
 from figures import Figure, markdown_table, plain_table
 from filled import SWEEP, fill
 from machine import description
@@ -40,7 +40,8 @@ CHARTED, FINISHED = 100, 500
 def measure(store: Store, num_runs: int, rounds: int) -> list[Figure]:
     """Seconds of each way to look at the store, for which the current directory is there."""
     compare_s = COMPARE_S.get(num_runs)
-    with chart_of(store) as chart:
+    num_charted = min(CHARTED, num_runs)
+    with chart_of(store, num_charted) as chart:
         ways: dict[str, tuple[Callable[[], object], float | None]] = {
             "compare": (lambda: comparison(tracking_uri=store.uri), compare_s),
             "compare at a step, and every curve": (
@@ -49,7 +50,7 @@ def measure(store: Store, num_runs: int, rounds: int) -> list[Figure]:
             ),
             "all records": (lambda: find_runs(store), None),
             "`harness ls`": (command(store, "ls"), LS_S),
-            f"MLflow's chart of {CHARTED} runs": (chart, CHART_S),
+            f"MLflow's chart of {num_charted} runs": (chart, CHART_S),
             f"`harness run` of {FINISHED} finished runs": (finished_sweep(store), FINISHED_S),
         }
         figures = []
@@ -81,12 +82,12 @@ def finished_sweep(store: Store) -> Callable[[], None]:
 
 
 @contextlib.contextmanager
-def chart_of(store: Store) -> Iterator[Callable[[], None]]:
+def chart_of(store: Store, num_runs: int) -> Iterator[Callable[[], None]]:
     """MLflow's server on the store; the request with which its page draws the losses of runs."""
     port = free_port(0)
     called, environment = ui_command(store, port)
     url = server_url(store, port)
-    query = [("run_ids", run.run_id) for run in find_runs(store)[:CHARTED]]
+    query = [("run_ids", run.run_id) for run in find_runs(store)[:num_runs]]
     query += [("metric_key", "train/loss"), ("max_results", "320")]
     address = f"{url}/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval"
     server = subprocess.Popen(
@@ -96,7 +97,7 @@ def chart_of(store: Store) -> Iterator[Callable[[], None]]:
     def chart() -> None:
         with urllib.request.urlopen(f"{address}?{urllib.parse.urlencode(query)}") as answer:
             points = json.load(answer)["metrics"]
-        assert len(points) >= CHARTED * SWEEP["experiments"]["adamw"]["train"]["steps"]
+        assert len(points) >= num_runs * SWEEP["experiments"]["adamw"]["train"]["steps"]
 
     try:
         wait_until_ready(url, 120, server)
@@ -108,6 +109,7 @@ def chart_of(store: Store) -> Iterator[Callable[[], None]]:
 
 def main() -> None:
     arguments = _arguments()
+    forget_the_users_store()
     print(description(), end="\n\n")
     figures = []
     for num_runs in arguments.runs or sorted(COMPARE_S):
@@ -122,9 +124,14 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The time to look at a store of many runs.")
     parser.add_argument("--runs", type=int, action="append", help="default 1000 and 10000")
     parser.add_argument("--rounds", type=int, default=3, help="timings of each (default 3)")
-    parser.add_argument("--store", help="an empty database; default: a new SQLite file")
+    parser.add_argument(
+        "--store", help="an empty database, for one --runs; default: a new SQLite file"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the table for the documents")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.store and len(arguments.runs or ()) != 1:
+        parser.error("--store takes one --runs: a database is filled once")
+    return arguments
 
 
 if __name__ == "__main__":

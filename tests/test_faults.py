@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fault_cases import creating, killing
-from faults import killed_at
+from fault_cases.processes import asked, import_all
 from sweep_files import corpus_of, tiny_config, write_sweep
 
 from harness.gpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, verify_checkpoint
@@ -37,23 +37,27 @@ def fingerprints(folder: Path) -> set[str]:
 @pytest.mark.parametrize("replacing", [False, True], ids=["new", "replacing"])
 def test_a_checkpoint_that_is_saved_is_there_whole_or_not_at_all(tmp_path, replacing):
     first, second = checkpoint(1), checkpoint(2)
-    seen = set()
-    for number in range(MOST):
-        folder = tmp_path / str(number)
-        target = folder / "step_000001"
+    folder = tmp_path / "checkpoints"
+    target = folder / "step_000001"
+    seen = []
+
+    def prepare() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
         if replacing:
             save_checkpoint(target, first)
-        killed = killed_at(number, lambda target=target: save_checkpoint(target, second))
+
+    def save() -> None:
+        save_checkpoint(target, second)
+
+    for killed in killing.kills(prepare, save, folder, MOST):
         found = fingerprints(folder)
-        seen.add(tuple(sorted(found)))
-        assert len(found) <= 1
-        save_checkpoint(target, second)  # whatever was left is no hindrance
-        assert fingerprints(folder) == {second.fingerprint}
-        assert [path.name for path in folder.iterdir()] == ["step_000001"]
+        seen.append(tuple(sorted(found)))
+        assert len(found) <= 1, killed
+        save()  # whatever was left is no hindrance
+        assert fingerprints(folder) == {second.fingerprint}, killed
+        assert [path.name for path in folder.iterdir()] == ["step_000001"], killed
         load_checkpoint(target)
-        if not killed:
-            break
-    assert number >= 10
+    assert len(seen) >= 10
     assert (second.fingerprint,) in seen
     assert ((first.fingerprint,) if replacing else ()) in seen
 
@@ -75,18 +79,19 @@ def test_a_checkpoint_that_is_published_or_removed_is_there_whole_or_not_at_all(
     def remove() -> None:
         artifacts.remove(store, run.run_id, run.artifact_uri, names[0])
 
+    def prepare() -> None:
+        shutil.rmtree(project / "staged", ignore_errors=True)
+        shutil.copytree(kept / "artifacts" / "checkpoints" / names[1], project / "staged")
+        shutil.rmtree(home.parent)
+        shutil.copytree(kept, home.parent)
+
     for action in (publish, remove):
-        for number in range(MOST):
-            shutil.rmtree(project / "staged", ignore_errors=True)
-            shutil.copytree(kept / "artifacts" / "checkpoints" / names[1], project / "staged")
-            killed = killed_at(number, action)
-            assert len(fingerprints(home / "checkpoints")) == 1
-            assert checkpoints(store, run.run_id)[-1] == names[1]
-            shutil.rmtree(home.parent)
-            shutil.copytree(kept, home.parent)
-            if not killed:
-                break
-        assert number >= 3
+        num_kills = 0
+        for killed in killing.kills(prepare, action, project, MOST):
+            num_kills += 1
+            assert len(fingerprints(home / "checkpoints")) == 1, killed
+            assert checkpoints(store, run.run_id)[-1] == names[1], killed
+        assert num_kills >= 3
 
 
 def left_in(folder: Path) -> tuple[object, ...]:
@@ -103,10 +108,10 @@ def left_in(folder: Path) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize(
-    "stride",
-    [pytest.param(7, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.campaign)],
+    "tries",
+    [pytest.param(9, marks=pytest.mark.slow), pytest.param(MOST, marks=pytest.mark.campaign)],
 )
-def test_a_sweep_that_is_killed_before_any_change_of_the_disk_ends_the_same(project, stride):
+def test_a_sweep_that_is_killed_before_any_change_of_the_disk_ends_the_same(project, tries):
     path = write_sweep(Path("sweep.yaml"), {"a": {"checkpoint": {"every": 3}}})
     store, empty = project / "mlruns", project.parent / "empty"
     shutil.copytree(store, empty)
@@ -114,18 +119,20 @@ def test_a_sweep_that_is_killed_before_any_change_of_the_disk_ends_the_same(proj
     def run() -> None:
         assert run_sweep(load_sweep(path)).exit_code == 0
 
-    assert not killed_at(MOST, run)  # in a fork, like those below: none has opened the store
-    wanted = left_in(store)
-    for number in range(0, MOST, stride):
+    def prepare() -> None:
         shutil.rmtree(store)
         shutil.copytree(empty, store)
-        killed = killed_at(number, run)
-        assert not killed_at(MOST, run)
-        assert left_in(store) == wanted, number
-        assert not list((store / ".state").glob("*/"))
-        if not killed:
-            break
-    assert number >= 20
+
+    import_all()  # once, not in every fork
+    asked(run)  # in a fork, like those below: none has opened the store
+    wanted = left_in(store)
+    num_kills = 0
+    for killed in killing.kills(prepare, run, store, tries):
+        num_kills += 1
+        asked(run)
+        assert left_in(store) == wanted, killed
+        assert not list((store / ".state").glob("*/")), killed
+    assert num_kills >= 9
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlalchemy
 
 from fault_cases.killing import each_kill
-from fault_cases.processes import asked, folder_in_memory, inside
+from fault_cases.processes import Failed, asked, folder_in_memory, inside
 from fault_cases.rows import Row, Tally, fewer
 from harness.tracking.mlflow_api import MlflowClient
 from harness.tracking.store import open_store
@@ -48,9 +48,10 @@ def open_default(folder: Path) -> None:
 
 def wrong_with_default(folder: Path, wanted: Path) -> str | None:
     """What the next call makes of a folder in which a creation was killed, beside a sound one."""
-    answer = asked(lambda: open_default(folder))
-    if answer is not None:
-        return str(answer["error"])
+    try:
+        asked(lambda: open_default(folder))
+    except Failed as failed:
+        return str(failed)
     found = {str(path.relative_to(folder)) for path in folder.rglob("*")} - OF_CONNECTIONS
     if found != LEFT or (folder / "mlflow.db").readlink() != DATABASE:
         return f"there lies {sorted(found)}"
@@ -65,8 +66,11 @@ def open_by_mlflow(folder: Path) -> None:
 
 
 def _wrong_with_mlflows(folder: Path, wanted: Path) -> str | None:
-    answer = asked(lambda: open_by_mlflow(folder))
-    return _difference(folder, wanted) if answer is None else str(answer["error"])
+    try:
+        asked(lambda: open_by_mlflow(folder))
+    except Failed as failed:
+        return str(failed)
+    return _difference(folder, wanted)
 
 
 def _killed(

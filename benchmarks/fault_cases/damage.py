@@ -89,9 +89,7 @@ def _failures(
     refusals: tuple[type[Exception], ...],
 ) -> list[str]:
     """What was taken for good, or ended in something else than a refusal."""
-    failures = asked(lambda: list(_each(path, read, damages, tries, refusals)))
-    assert isinstance(failures, list), failures
-    return failures
+    return list(asked(lambda: list(_each(path, read, damages, tries, refusals))))
 
 
 def _each(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numba
 
 from fault_cases.damage import Victim, both
-from fault_cases.processes import asked, folder_in_memory
+from fault_cases.processes import Failed, asked, folder_in_memory
 from fault_cases.rows import Row, fewer
 from harness.train.stacked.cpu import compiling
 
@@ -61,10 +61,10 @@ def _apart(call: Callable[[], float]) -> Callable[[Path], float]:
     """In a fork, which damaged code may kill; neither arm refuses anything by an error."""
 
     def answer(_: Path) -> float:
-        found = asked(call)
-        if isinstance(found, dict):
-            raise Broken(found["error"])
-        return float(found)
+        try:
+            return float(asked(call))
+        except Failed as failed:
+            raise Broken(str(failed)) from failed
 
     return answer
 

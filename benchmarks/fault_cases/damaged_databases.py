@@ -17,7 +17,7 @@ from typing import Any
 import optuna
 
 from fault_cases.damage import SEED, Damage, Victim, cuts, flips
-from fault_cases.processes import asked, folder_in_memory, import_all, run
+from fault_cases.processes import Failed, asked, folder_in_memory, import_all, run
 from fault_cases.rows import Row
 from fault_cases.small_sweep import subjects
 from harness.errors import HarnessError
@@ -100,10 +100,12 @@ def _apart(read: Callable[[], Any], database: Path) -> Callable[[Path], Any]:
     def answer(_: Path) -> Any:
         for suffix in ("-wal", "-shm", "-journal"):
             database.with_name(f"{database.name}{suffix}").unlink(missing_ok=True)
-        found = asked(read)
-        if isinstance(found, dict):
-            raise (HarnessError if found["is_ours"] else RuntimeError)(found["error"])
-        return found
+        try:
+            return asked(read)
+        except Failed as failed:
+            if failed.is_ours:
+                raise HarnessError(str(failed)) from failed
+            raise
 
     return answer
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fault_cases.rows import Tally, spread
@@ -35,12 +35,19 @@ def each_kill(
 ) -> Tally:
     """Kill an action at every place, or at `tries` of them; `judge` says what is wrong after."""
     tally = Tally()
+    for killed in kills(prepare, action, folder, tries):
+        tally.add(f"killed {killed}" if killed else "not killed", judge())
+    return tally
+
+
+def kills(
+    prepare: Callable[[], object], action: Callable[[], object], folder: Path, tries: int
+) -> Iterator[Killed | None]:
+    """The same kills one by one, for who looks at what is left after each."""
     prepare()
     for number in spread(number_of_places(action, folder), tries):
         prepare()
-        killed = killed_at(number, action, folder)
-        tally.add(f"killed {killed}" if killed else "not killed", judge())
-    return tally
+        yield killed_at(number, action, folder)
 
 
 def killed_at(number: int, action: Callable[[], object], folder: Path) -> Killed | None:

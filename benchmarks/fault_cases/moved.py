@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fault_cases.creating import DATABASE
 from fault_cases.disturbed import Fault, row
-from fault_cases.processes import Ended, asked, folder_in_memory, import_all
+from fault_cases.processes import Ended, Failed, asked, folder_in_memory, import_all
 from fault_cases.rows import Row, fewer
 from fault_cases.small_sweep import Subject, subjects
 from fault_cases.system_calls import Change
@@ -51,7 +51,10 @@ class Moved(Fault):
     def wrong_left(self, folder: Path) -> str | None:
         if folder.with_name("project").exists():
             return "something was written to where it was"
-        listed = asked(lambda: _artifacts(folder))
+        try:
+            listed = asked(lambda: _artifacts(folder))
+        except Failed as failed:
+            return f"MLflow lists nothing: {failed}"
         missing = [run_id for run_id, names in listed.items() if not names]
         return f"MLflow finds no checkpoint of {missing}" if missing else None
 

@@ -20,6 +20,8 @@ from harness.errors import HarnessError
 
 IMPORTED = (
     "torch._dynamo",  # by the first optimizer
+    "matplotlib.pyplot",
+    "plotly",
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.tracking.fluent",
     "optuna",
@@ -31,6 +33,7 @@ IMPORTED = (
     "harness.search.plots",
     "harness.spec.load",
     "harness.train.engines",
+    "harness.train.stacked.driver",
     "harness.train.resume",
     "harness.gpt.evaluation",
     "harness.gpt.checkpoint",
@@ -63,27 +66,34 @@ class Command:
 
     def __init__(self, work: Callable[[], object], folder: Path) -> None:
         self.output = output_file()
-        sys.stdout.flush()
-        self.pid = os.fork()
-        if self.pid == 0:
-            _work(work, folder, self.output)
+        placed = inside(work, folder, self.output)
+
+        def lead() -> None:
+            os.setsid()
+            placed()
+
+        self.pid = forked(lead)
+
+    def ended(self) -> Ended | None:
+        """How it ended; None while it runs."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return Ended(os.waitstatus_to_exitcode(status), taken(self.output)) if pid else None
 
     def end(self, deadline_s: float = DEADLINE_S) -> Ended:
         """Wait for its end; what takes too long hangs, and is killed with all of its group."""
         until = time.monotonic() + deadline_s
-        while True:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                return Ended(os.waitstatus_to_exitcode(status), taken(self.output))
+        while (ended := self.ended()) is None:
             if time.monotonic() > until:
                 self.kill()
                 return Ended(-signal.SIGKILL, "it hung")
             time.sleep(TICK_S)
+        return ended
 
     def kill(self) -> None:
         """Kill it with all of its group."""
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError):  # it leads no group yet
             os.killpg(self.pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         taken(self.output)
 
@@ -152,38 +162,61 @@ def inside(
     return moved
 
 
+class Failed(Exception):
+    """What was asked in a fork was answered with an error, or not at all."""
+
+    def __init__(self, text: str, *, is_ours: bool) -> None:
+        super().__init__(text)
+        self.is_ours = is_ours
+        """Whether the error was one of the product's own."""
+
+
 def asked(question: Callable[[], Any]) -> Any:
     """What `question` returns, asked in a fork, so that nothing stays open in this process.
 
-    Where it raises, a dictionary with the `error`, and whether that is one of the product's own.
+    Raises Failed where it raises, or dies.
     """
     reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            answer = question()
-        except BaseException as error:  # noqa: BLE001 - a child must never return into its parent's code
-            is_ours = isinstance(error, HarnessError)
-            answer = {"error": f"{type(error).__name__}: {error}", "is_ours": is_ours}
-        with os.fdopen(writing, "w") as file:
-            json.dump(answer, file)
-        os._exit(0)
+    pid = forked(lambda: _answer(question, writing))
     os.close(writing)
     with os.fdopen(reading) as file:
-        answer = file.read()
+        text = file.read()
     os.waitpid(pid, 0)
-    return json.loads(answer or '{"error": "it died", "is_ours": false}')
+    answer = json.loads(text) if text else {"error": "it died", "is_ours": False}
+    if "error" in answer:
+        raise Failed(answer["error"], is_ours=answer["is_ours"])
+    return answer["found"]
 
 
-def _work(work: Callable[[], object], folder: Path, output: Path) -> NoReturn:
+def _answer(question: Callable[[], Any], writing: int) -> None:
+    try:
+        text = json.dumps({"found": question()})
+    except BaseException as error:  # noqa: BLE001 - all are told
+        is_ours = isinstance(error, HarnessError)
+        text = json.dumps({"error": f"{type(error).__name__}: {error}", "is_ours": is_ours})
+    with os.fdopen(writing, "w") as file:
+        file.write(text)
+
+
+def forked(action: Callable[[], object]) -> int:
+    """The pid of a fork that does the action, and ends with it."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # or the fork would print it too
+    pid = os.fork()
+    if pid == 0:
+        _end_with(action)
+    return pid
+
+
+def _end_with(action: Callable[[], object]) -> NoReturn:
+    """Do the action, and end: a child must never return into its parent's code."""
     code = 1
     try:
-        os.setsid()
-        inside(work, folder, output)()
+        action()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    except BaseException as error:  # noqa: BLE001 - a child must never return into its parent's code
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the end
         sys.excepthook(type(error), error, error.__traceback__)
     finally:
         sys.stdout.flush()

@@ -22,12 +22,13 @@ STEPS, EVERY, TRIALS = 60, 25, 6
 SCRIPT_STEPS, SEARCH_STEPS, SEARCH_TRIALS = 30, 10, 3
 WAIT_S = 0.5  # for a locked database, by the product and by MLflow
 MODEL = {"embed_dim": 4, "num_heads": 1, "num_layers": 1, "max_seq_len": 8, "dropout": 0.2}
+DATA = {"text": "a b c", "repeat": 8, "tokenizer": "words"}
 HEAD = {
     "version": 1,
     "name": "faults",
     "defaults": {
         "model": MODEL,
-        "data": {"text": "a b c", "repeat": 8, "tokenizer": "words"},
+        "data": DATA,
         "optimizer": {"name": "adamw", "lr": 0.01},
         "train": {"steps": STEPS, "batch_size": 2, "seq_len": 4, "engine": "plain"},
         "checkpoint": {"every": EVERY},
@@ -54,19 +55,20 @@ Work = Callable[[], None]
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A command that is disturbed, in a folder with a store, and called again."""
+    """A command that is disturbed or killed, in a folder of its own, and called again."""
 
     name: str
     work: Work
-    store: Path
-    """An empty store to begin with."""
+    store: Path | None
+    """An empty store to begin with; None where the command makes its own."""
     sweep: dict[str, Any] | None = None
 
     def prepare(self, folder: Path) -> None:
         """A fresh folder to run it in."""
         shutil.rmtree(folder, ignore_errors=True)
         (folder / DATABASE).parent.mkdir(parents=True)
-        shutil.copyfile(self.store, folder / DATABASE)
+        if self.store is not None:
+            shutil.copyfile(self.store, folder / DATABASE)
         if self.sweep is not None:
             (folder / "sweep.yaml").write_text(json.dumps(self.sweep, indent=1))
 

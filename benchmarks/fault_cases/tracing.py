@@ -11,12 +11,11 @@ import ctypes
 import os
 import signal
 import struct
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from fault_cases.call_filter import stop_at_changes
+from fault_cases.processes import forked
 from fault_cases.system_calls import Change, changed_file
 
 TRACEME, CONTINUE, SET_OPTIONS, GET_CALL = 0, 7, 0x4200, 0x420E
@@ -36,9 +35,7 @@ def traced(action: Callable[[], object], folder: Path, before: Callable[[Change]
     Where it returns True, all processes of the fork are killed. The exit code, negative for a
     signal, as in `subprocess`. What the action started and left running is killed.
     """
-    leader = os.fork()
-    if leader == 0:
-        _act(action)
+    leader = forked(lambda: _act(action))
     os.waitpid(leader, ALL_THREADS)
     _ptrace(SET_OPTIONS, leader, 0, OPTIONS)
     _ptrace(CONTINUE, leader)
@@ -58,23 +55,12 @@ def traced(action: Callable[[], object], folder: Path, before: Callable[[Change]
     return code
 
 
-def _act(action: Callable[[], object]) -> NoReturn:
-    code = 1
-    try:
-        os.setpgid(0, 0)
-        _ptrace(TRACEME, 0)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        stop_at_changes()
-        action()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except BaseException as error:  # noqa: BLE001 - a child must never return into its parent's code
-        sys.excepthook(type(error), error, error.__traceback__)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+def _act(action: Callable[[], object]) -> None:
+    os.setpgid(0, 0)
+    _ptrace(TRACEME, 0)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    stop_at_changes()
+    action()
 
 
 def _about_to(pid: int, leader: int, folder: Path) -> Change | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +26,11 @@ NOTHING = (
 def test_after_some_kills_everything_is_as_if_there_had_been_none(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
     command = [sys.executable, str(BENCHMARK), "--kills", "8", "--short", "--log", log]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    users = tmp_path / "users.db"
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{users}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert not users.exists(), "the store that the shell names is not the one to kill sweeps in"
     lines = done.stdout.splitlines()[3:]
     table = {line[:20].strip(): list(map(int, line[20:].split())) for line in lines[1:]}
     assert sum(table["kills"][:4]) >= 8
