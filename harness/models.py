@@ -18,7 +18,7 @@ from harness.tracking.read import StoredRun, all_histories
 from harness.tracking.store import Store
 
 MAX_RUNS = 10
-LOSSES = ("val/loss", keys.TRAIN_LOSS)  # the first that all have decides
+LOSSES = (keys.VAL_LOSS, keys.TRAIN_LOSS)  # the first that all have decides
 
 
 def best_runs(families: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:

@@ -13,6 +13,7 @@ from harness.cli.errors import reporting
 from harness.cli.files import check_folder, write_text, writing
 from harness.cli.options import AsJson, TrackingUri
 from harness.errors import UsageError, escape
+from harness.spec.metrics import TRAIN_LOSS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,7 +64,7 @@ Between = Annotated[
 
 def compare(
     file: FileOrStore = None,
-    metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = "train/loss",
+    metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = TRAIN_LOSS,
     at: At = None,
     versus: Two = None,
     target: Target = None,

@@ -20,6 +20,7 @@ from harness.report.rows import ComparedRun
 from harness.report.sensitivity import lr_curves
 from harness.report.varied import varied
 from harness.spec.load import load_sweep
+from harness.spec.metrics import METRICS
 from harness.sweep import SweepPlan
 from harness.tracking import keys
 from harness.tracking.report_run import log_report
@@ -67,6 +68,7 @@ def gather(
     sweep, chosen = load_sweep(file), made.selected
     rows, curve_of, store = chosen.rows, chosen.curve_of, chosen.curve_of.store
     runs = _runs(every)
+    is_loss = METRICS[metric].is_loss  # of no other metric is there a sensitivity
     names = [*(e.name for e in sweep.experiments), *(s.name for s in sweep.searches)]
     report = Report(
         sweep=sweep.name,
@@ -83,7 +85,7 @@ def gather(
         warnings=made.warnings,
         bands=made.bands(),
         experiment_of={row.name: row.experiment for row in rows},
-        lr_curves=lr_curves(every.rows, every.curve_of, metric=metric),
+        lr_curves=lr_curves(every.rows, every.curve_of, metric=metric) if is_loss else [],
         batch_curves=varied(rows, "train.batch_size", metric),
         runs=runs,
         missing=chosen.missing,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.comparison.selected import check_metric, select
 from harness.errors import NothingMatched, UsageError
 from harness.report.sensitivity import LrCurve, lr_curves, to_rows
+from harness.spec.metrics import METRICS
 from harness.tracking import keys
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def sensitivity(
     `from` and `to` (their range), `optimum` with `optimum_low` and `optimum_high`, `best` (the loss
     there), `cliff` and `sensitivity`; `harness.report.sensitivity` says what they mean.
 
-    Raises UsageError for a range that is none, NothingMatched where there are no two learning
-    rates to compare, StoreError.
+    Raises UsageError for a metric that is no loss and for a range that is none, NothingMatched
+    where there are no two learning rates to compare, StoreError.
     """
     import pandas as pd
 
@@ -45,6 +46,9 @@ def sensitivity_curves(
 ) -> list[LrCurve]:
     """`sensitivity` with the points of each curve."""
     check_metric(metric)
+    if not METRICS[metric].is_loss:
+        losses = " or ".join(name for name, about in METRICS.items() if about.is_loss)
+        raise UsageError(f"--sensitivity is about a loss: {losses}, got {metric}")
     if between is not None and not 0 < between[0] < between[1]:
         raise UsageError(
             f"--between {between[0]:g} {between[1]:g}: must be two learning rates, the lower first"

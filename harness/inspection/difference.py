@@ -14,7 +14,7 @@ from typing import Any
 from harness.errors import UsageError, nearest, show
 from harness.inspection.details import CODE, ENVIRONMENT
 from harness.inspection.listing import finite
-from harness.spec.metrics import METRICS
+from harness.spec.metrics import METRICS, TRAIN_LOSS
 from harness.tracking import keys
 from harness.tracking.read import StoredRun, dataset_of, find_runs, history
 from harness.tracking.resolve import choose_run
@@ -81,7 +81,7 @@ class Difference:
         }
 
 
-def difference(store: Store, a: str, b: str, metric: str = "train/loss") -> Difference:
+def difference(store: Store, a: str, b: str, metric: str = TRAIN_LOSS) -> Difference:
     """In what the runs named ``a`` and ``b`` differ.
 
     Raises UsageError for a name that no run bears, and for a metric that neither run has.

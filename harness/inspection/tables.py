@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, nearest, show
 from harness.inspection.listing import number, to_json
-from harness.spec.metrics import METRICS
+from harness.spec.metrics import METRICS, TRAIN_LOSS
 from harness.tracking.read import StoredRun, all_histories, find_runs
 from harness.tracking.resolve import choose_run
 from harness.tracking.store import Store, open_store
@@ -29,7 +29,6 @@ from harness.tracking.store import Store, open_store
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-TRAIN_LOSS = "train/loss"
 HISTORY_COLUMNS = ("sweep", "name", "run_id", "metric", "step", "value")
 RUN_COLUMNS = (
     *("name", "sweep", "experiment", "kind", "run_id", "status", "fingerprint", "engine"),

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from harness.report.rows import Curve, Row
+from harness.spec.metrics import TRAIN_LOSS
 
 CurveOf = Callable[[str, str], Curve]
 """A run id and a metric to the values by step."""
@@ -22,7 +23,7 @@ class CurveBand:
     high: Curve
 
 
-def bands(rows: Sequence[Row], curve_of: CurveOf, metric: str = "train/loss") -> list[CurveBand]:
+def bands(rows: Sequence[Row], curve_of: CurveOf, metric: str = TRAIN_LOSS) -> list[CurveBand]:
     """The curves of the rows, in their order; rows without a value are left out.
 
     A group's are over the steps that all of its runs have.

@@ -181,7 +181,7 @@ class _Check:
     def _recorded(self, run: DeclaredRun) -> Sequence[int]:
         """The steps that have a value, by the settings with which the run was made."""
         steps = run.config.train.steps
-        if METRICS[self.claim.metric] != "evaluations":
+        if METRICS[self.claim.metric].recorded != "evaluations":
             return range(1, steps + 1)
         evaluations = Evaluations.of(run.config)
         if not evaluations.holds_out:

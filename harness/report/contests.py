@@ -13,8 +13,9 @@ from collections.abc import Sequence
 
 from harness.report.bands import CurveOf
 from harness.report.reaching import Reached, first_step, reaching
-from harness.report.rows import HIGHER_IS_BETTER, Row
+from harness.report.rows import Row
 from harness.report.versus import Versus, best_row, versus
+from harness.spec.metrics import METRICS
 
 MAX_VERDICTS = 3
 """The winner against so many others; the table has them all."""
@@ -76,7 +77,7 @@ def _contest(sides: dict[str, list[Row]], curve_of: CurveOf, metric: str) -> Con
         ranked.append(next(name for name, row in left.items() if row is winner))
         del left[ranked[-1]]
     means = [statistics.fmean(row.finals(metric).values()) for row in best.values()]
-    target = math.nan if metric in HIGHER_IS_BETTER else max(means)
+    target = math.nan if METRICS[metric].more_is_better else max(means)
     contenders = [
         Contender(
             name,

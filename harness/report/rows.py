@@ -17,7 +17,6 @@ from harness.tracking.read import StoredRun
 Curve = Mapping[int, float]
 Seed = tuple[str, str]
 
-HIGHER_IS_BETTER = frozenset({"eval/next_token_accuracy"})
 SEED_SETTINGS = ("seed.model", "seed.data")
 _SEED_PART = re.compile(r"(?<=[/,])(seed|seed\.model|seed\.data|model|data)=\d+(,|$)")
 

@@ -23,6 +23,7 @@ from typing import Any
 from harness.report.bands import CurveOf
 from harness.report.rows import Row, Seed
 from harness.report.statistics import CONFIDENCE, Interval, t_interval
+from harness.spec.metrics import TRAIN_LOSS
 
 LR = "optimizer.lr"
 RESAMPLES = 2000
@@ -87,7 +88,7 @@ def lr_curves(
     rows: Sequence[Row],
     curve_of: CurveOf,
     *,
-    metric: str = "train/loss",
+    metric: str = TRAIN_LOSS,
     between: tuple[float, float] | None = None,
 ) -> list[LrCurve]:
     """A curve for each set of rows that differ in the learning rate, of at least two of them.
@@ -128,7 +129,7 @@ def _point(row: Row, curve_of: CurveOf, metric: str) -> LrPoint | None:
     losses, starts = {}, []
     for run in row.runs:
         if run.seed in finals or run.record.state == "diverged":
-            start = curve_of(run.record.run_id, "train/loss").get(1, math.inf)  # before update 1
+            start = curve_of(run.record.run_id, TRAIN_LOSS).get(1, math.inf)  # before update 1
             losses[run.seed] = min(finals.get(run.seed, math.inf), start)
             starts.append(start)
     losses = {seed: loss for seed, loss in losses.items() if math.isfinite(loss)}

@@ -16,8 +16,9 @@ from typing import Any
 from harness.report.bands import CurveOf
 from harness.report.differences import Difference, paired_difference, welch_difference
 from harness.report.reaching import Reached, reaching
-from harness.report.rows import HIGHER_IS_BETTER, Row
+from harness.report.rows import Row
 from harness.report.statistics import FEW, Interval, t_interval
+from harness.spec.metrics import METRICS, TRAIN_LOSS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Versus:
 
 def best_row(rows: Sequence[Row], metric: str) -> Row:
     """The row of fewest diverged runs, then of the best mean; one that has no value comes last."""
-    sign = -1 if metric in HIGHER_IS_BETTER else 1
+    sign = -1 if METRICS[metric].more_is_better else 1
 
     def rank(row: Row) -> tuple[bool, int, float]:
         finals = row.finals(metric).values()
@@ -81,7 +82,7 @@ def versus(
     b: tuple[str, Sequence[Row]],
     curve_of: CurveOf,
     *,
-    metric: str = "train/loss",
+    metric: str = TRAIN_LOSS,
     target: float | None = None,
 ) -> Versus:
     """Compare two sides, each a name and its rows.
@@ -91,7 +92,7 @@ def versus(
     """
     row_a, row_b = (best_row(rows, metric) for _, rows in (a, b))
     finals_a, finals_b = row_a.finals(metric), row_b.finals(metric)
-    if metric in HIGHER_IS_BETTER:
+    if METRICS[metric].more_is_better:
         target = math.nan
     elif target is None:
         means = [statistics.fmean(each.values()) for each in (finals_a, finals_b) if each]
@@ -139,7 +140,7 @@ def _sentence(found: Versus) -> str:
     if difference is None:
         without = " and ".join(side.row.name for side in (found.a, found.b) if side.final is None)
         return f"Nothing to tell: of {without} no run finished{_diverged(found)}."
-    more_is_better = found.metric in HIGHER_IS_BETTER
+    more_is_better = METRICS[found.metric].more_is_better
     better, worse = (a, b) if (difference.mean > 0) == more_is_better else (b, a)
     size = shown(abs(difference.mean))
     seeds = f"{difference.n} seeds, {'paired' if difference.paired else 'not the same ones'}"

@@ -37,7 +37,7 @@ class Curves:
         That is so beyond the end of a run that diverged or failed. Before there are as many values
         as `last` says, it is over those there are.
         """
-        if METRICS[metric] == "evaluations":
+        if METRICS[metric].recorded == "evaluations":
             if step not in self.evaluations:
                 return None
             known = [value for at, value in self.evaluations.items() if at <= step]

@@ -108,7 +108,7 @@ class Claim:
             return f"{self.metric} is bit for bit that of {self.references[0].experiment}"
         mean = "mean over seeds of " if self.over_mean else ""
         where = "over" if self.place.window is not None else "at"
-        unit = "evaluations" if METRICS[self.metric] == "evaluations" else "steps"
+        unit = "evaluations" if METRICS[self.metric].recorded == "evaluations" else "steps"
         claimed = f"{mean}{self.metric} {where} {self.place.in_words(unit)}"
         return f"{claimed} {_SIGNS[self.relation]} {what}{self._tolerance()}"
 

@@ -19,6 +19,7 @@ from pydantic import (
     PlainValidator,
     TypeAdapter,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -77,7 +78,7 @@ def _parse_directions(value: object) -> tuple[str, ...]:
     return _DIRECTIONS.validate_python(value)
 
 
-MetricName = Literal["train/loss", "val/loss", "train/perplexity", "eval/next_token_accuracy"]
+MetricName = Annotated[str, WithJsonSchema({"enum": list(METRICS), "type": "string"})]
 
 
 class Reduce(BaseModel):
@@ -287,7 +288,7 @@ def _is_uncut(values: Range) -> bool:
 
 
 def _have_curves(metrics: tuple[str, ...]) -> bool:
-    return any(METRICS[metric] != "last step" for metric in metrics)
+    return any(METRICS[metric].recorded != "last step" for metric in metrics)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -78,6 +78,10 @@ def test_the_sensitivity_of_a_search_is_over_its_trials(harness, chapter, tmp_pa
         (["--between", "1", "2"], "--between goes with --sensitivity"),
         (["--sensitivity", "--between", "2", "1"], "must be two learning rates, the lower first"),
         (["--sensitivity", "--versus", "adamw", "sgd"], "two questions: ask one at a time"),
+        (
+            ["--sensitivity", "--metric", "train/perplexity"],
+            "--sensitivity is about a loss: train/loss or val/loss, got train/perplexity",
+        ),
         (["--metric", "train/los"], "no run logs the metric 'train/los'; did you mean train/loss?"),
     ],
 )

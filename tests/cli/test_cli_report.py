@@ -144,6 +144,14 @@ def test_claims_of_searches_are_checked_from_their_studies(project, harness):
     assert "* 4 runs: 4 finished" in printed
 
 
+def test_of_a_metric_that_is_no_loss_there_is_no_sensitivity(project, harness):
+    file = write_sweep(Path("sweep.yaml"), {"a": {"matrix": {"optimizer.lr": [0.01, 0.1]}}})
+    harness("run", file, "-q")
+    for metric, told in (("train/loss", True), ("eval/next_token_accuracy", False)):
+        harness("report", file, "--html", "page.html", "--no-log", "--metric", metric)
+        assert ('id="lr-curves"' in Path("page.html").read_text()) is told
+
+
 def test_the_commit_is_told_with_what_to_type(project, harness):
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):

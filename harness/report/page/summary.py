@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from harness.report.page.content import Report
 from harness.report.page.markup import number, text
-from harness.report.rows import HIGHER_IS_BETTER
 from harness.report.versus import Side, Versus, shown, shown_p
 from harness.report.wording import how_sure, plural
+from harness.spec.metrics import METRICS
 
 
 def summary(report: Report) -> str:
@@ -32,7 +32,7 @@ def _card(found: Versus) -> str:
     pair = f'data-a="{text(found.a.row.name)}" data-b="{text(found.b.row.name)}"'
     if difference is None:
         return f'<article class="card" {pair}><p>{text(found.sentence)}</p></article>\n'
-    a_wins = (difference.mean > 0) == (found.metric in HIGHER_IS_BETTER)
+    a_wins = (difference.mean > 0) == (METRICS[found.metric].more_is_better)
     better, worse = (found.a, found.b) if a_wins else (found.b, found.a)
     certain = difference.is_clear
     names = [text(side.row.name) for side in (better, worse)]
@@ -43,7 +43,7 @@ def _card(found: Versus) -> str:
         word = "One seed cannot tell" if difference.n < 2 else word
         head = f"<span>{word}:</span> {' <span>and</span> '.join(names)}"
     gain = number(abs(difference.mean), "gain", shown(abs(difference.mean)))
-    way = "more" if found.metric in HIGHER_IS_BETTER else "less"
+    way = "more" if METRICS[found.metric].more_is_better else "less"
     by = f"{gain} {way} {text(found.metric)}{_interval(found)}: "
     by += f"{_final(better)} against {_final(worse)}"
     return (
