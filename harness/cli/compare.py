@@ -95,13 +95,17 @@ def compare(
         made = comparison(
             file, tracking_uri=tracking_uri, metric=metric, at=at or (), method=method
         )
-        found, frame = _versus(made, versus, target), made.frame
+        found, frame, warnings = _versus(made, versus, target), made.frame, made.warnings
         if sensitivity:
-            from harness.comparison.sensitivity import sensitivity as over_lr
+            from harness.comparison.sensitivity import sensitivity_curves, to_frame
+            from harness.report.sensitivity import edge_warnings
 
-            frame = over_lr(file, tracking_uri=tracking_uri, metric=metric, between=between)
+            curves = sensitivity_curves(
+                file, tracking_uri=tracking_uri, metric=metric, between=between
+            )
+            frame, warnings = to_frame(curves), (*warnings, *edge_warnings(curves))
         _write_files(made, frame, csv, png, html, title=str(file or "all runs"))
-        for warning in made.warnings:
+        for warning in warnings:
             print(f"harness: {escape(warning)}", file=sys.stderr)
         if as_json:
             _print_json(made, found, frame if sensitivity else None)

@@ -14,7 +14,7 @@ from harness.comparison.selected import Selected, select
 from harness.report.contests import contests
 from harness.report.page.content import Environment, Report
 from harness.report.page.markdown import markdown_of
-from harness.report.page.plots import Styles
+from harness.report.page.styles import Styles
 from harness.report.plots import curves_figure, write_png
 from harness.report.rows import ComparedRun
 from harness.report.sensitivity import lr_curves
@@ -104,9 +104,9 @@ def log_files(gathered: Gathered, page: str) -> str:
         (folder / "report.html").write_text(page, encoding="utf-8")
         (folder / "report.md").write_text(markdown_of(report), encoding="utf-8")
         bands = report.best_bands()
-        colours = Styles(report.experiments)
-        drawn = [colours.colour(report.experiment_of[band.name]) for band in bands]
-        write_png(curves_figure(bands, report.metric, drawn), folder / "curves.png")
+        styles = Styles(report.experiments, report.experiment_of)
+        lines = styles.rows([band.name for band in bands])
+        write_png(curves_figure(bands, report.metric, lines), folder / "curves.png")
         return log_report(gathered.store, gathered.experiment_id, report.sweep, folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,16 +26,23 @@ def sensitivity(
     """A row for each set of runs, or of trials, that differ in `optimizer.lr` alone.
 
     The columns are `name`, the settings that tell the rows apart, `lrs` (how many learning rates),
-    `from` and `to` (their range), `optimum` with `optimum_low` and `optimum_high`, `best` (the loss
-    there), `cliff` and `sensitivity`; `harness.report.sensitivity` says what they mean.
+    `from` and `to` (their range), `optimum` with `optimum_low` and `optimum_high`, `edge` (the end
+    of the range that it is, if any), `best` (the loss there), `cliff` and `sensitivity`;
+    `harness.report.sensitivity` says what they mean.
 
     Raises UsageError for a metric that is no loss and for a range that is none, NothingMatched
     where there are no two learning rates to compare, StoreError.
     """
+    return to_frame(
+        sensitivity_curves(file, tracking_uri=tracking_uri, metric=metric, between=between)
+    )
+
+
+def to_frame(curves: Sequence[LrCurve]) -> DataFrame:
+    """The curves as `sensitivity` gives them."""
     import pandas as pd
 
-    found = sensitivity_curves(file, tracking_uri=tracking_uri, metric=metric, between=between)
-    return pd.DataFrame(to_rows(found))
+    return pd.DataFrame(to_rows(curves))
 
 
 def sensitivity_curves(

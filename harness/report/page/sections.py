@@ -11,7 +11,7 @@ from harness.report.page.content import CheckedClaim, Report
 from harness.report.page.markup import Cell, name_cell, number, number_cell, text, text_cell
 from harness.report.page.table import table
 from harness.report.rows import ComparedRun
-from harness.report.sensitivity import to_rows
+from harness.report.sensitivity import edge_warnings, to_rows
 
 
 def claims(report: Report) -> str:
@@ -83,7 +83,9 @@ def sensitivity_table(report: Report) -> str:
         (str(row["name"]), [_frame_cell(column, row[column]) for column in columns])
         for row in found
     ]
-    return table("sensitivity-table", "Learning-rate sensitivity", columns, rows)
+    warnings = edge_warnings(report.lr_curves)
+    told = "".join(f'<p class="warning">{text(warning)}</p>' for warning in warnings)
+    return table("sensitivity-table", "Learning-rate sensitivity", columns, rows) + told
 
 
 def runs(report: Report) -> str:
