@@ -14,8 +14,8 @@ from harness.report import compare
 from harness.report.bands import bands
 from harness.report.contests import contests
 from harness.report.differences import paired_difference, welch_difference
+from harness.report.formats import escaped
 from harness.report.page.content import Report
-from harness.report.page.markdown import escaped
 from harness.report.page.markup import name_cell, number, number_cell, plotly_text, text_cell
 from harness.report.page.plots import plots
 from harness.report.page.styles import Styles

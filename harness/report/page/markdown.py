@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 
-from harness.report.formats import markdown
+from harness.report.formats import escaped, markdown
 from harness.report.page.content import CheckedClaim, Report
 from harness.report.page.sections import commands
 from harness.report.wording import how_sure, plural
 
 MAX_CLAIMS = 20
 """Failed or undecided ones that are listed."""
-_SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
-
-
-def escaped(words: str) -> str:
-    """What a user wrote, as text on one line that GitHub shows as it is.
-
-    >>> escaped("a_b <i> [x](y)")
-    'a\\\\_b &lt;i&gt; \\\\[x\\\\](y)'
-    """
-    return html.escape(_SPECIAL.sub(r"\\\1", " ".join(words.split())), quote=False)
 
 
 def markdown_of(report: Report) -> str:
