@@ -190,10 +190,9 @@ def _print(frame: DataFrame, missing: tuple[str, ...], *, as_markdown: bool) -> 
 
 def _print_versus(found: Versus) -> None:
     from harness.cli.tables import print_table
-    from harness.report.versus_table import COLUMNS, difference_lines, side_cells
+    from harness.report.versus_table import COLUMNS, difference_lines, side_rows
 
     print(escape(found.sentence), end="\n\n")
-    rows = [side_cells(side) for side in (found.a, found.b)]
-    print_table(COLUMNS, rows, right=range(1, len(COLUMNS)))
+    print_table(COLUMNS, side_rows(found), right=range(1, len(COLUMNS)))
     for line in difference_lines(found):
         print(escape(line))

@@ -28,6 +28,8 @@ def how_sure(found: Versus) -> str:
     if difference.n < 2:
         return "Not at all: one seed says nothing of other seeds."
     seeds = f"{difference.n} seeds"
+    if difference.mean == 0:
+        return f"There is no difference to be sure of: over {seeds} the means are the same."
     if not difference.is_clear:
         return (
             f"Not sure: the 95 % interval over {seeds} includes no difference{_more(difference)}."

@@ -73,7 +73,8 @@ def test_the_winner_meets_the_others_in_order(row):
     assert [contender.name for contender in found.contenders] == ["b", "c", "a"]
     assert [(v.a.row.name, v.b.row.name) for v in found.verdicts] == [("b", "c"), ("b", "a")]
     assert found.target == pytest.approx(3.05)
-    assert [contender.num_rows for contender in found.contenders] == [2, 1, 1]
+    assert [(v.a.num_rows, v.b.num_rows) for v in found.verdicts] == [(2, 1), (2, 1)]
+    assert [contender.reached.first_steps for contender in found.contenders] == [(2, 2)] * 3
 
 
 def test_losses_on_different_data_are_not_compared(row):
@@ -204,6 +205,10 @@ def found_of(difference, row) -> Versus:
         (
             paired_difference([0.01 * i * i for i in range(8)], [1.0] * 8),
             "Very: with no real difference, 8 seeds would show this about once in",
+        ),
+        (
+            paired_difference([0.1, 0.2, 0.3], [0.1, 0.2, 0.3]),
+            "There is no difference to be sure of: over 3 seeds the means are the same.",
         ),
         (None, "Nothing is known: one side has no run that finished."),
     ],

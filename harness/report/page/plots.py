@@ -131,7 +131,7 @@ def _reaching_plot(contest: Contest, styles: Styles, number: int) -> Plot | None
     traces = []
     lines = styles.rows([contender.row.name for contender in contest.contenders])
     for contender, line in zip(contest.contenders, lines, strict=True):
-        steps = [step for step in contender.first_steps if step is not None]
+        steps = [step for step in contender.reached.first_steps if step is not None]
         label = plotly_text(contender.row.name)
         traces.append(
             {
