@@ -12,7 +12,7 @@ from harness.models import best_runs, checkpoint_models
 from harness.observer import Observer, RunOutcome
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
 from harness.report.claims import ClaimResult, Curve, check_claims
-from harness.report.compare import telling_settings
+from harness.report.settings import telling_settings
 from harness.results import RunResult, SweepResult
 from harness.schedule import Schedule
 from harness.search.result import SearchResult

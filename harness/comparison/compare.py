@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.comparison.selected import Selected, check_metric, select
+from harness.comparison.selected import Selected, select
 from harness.errors import UsageError
 from harness.report.bands import CurveBand, bands
 from harness.report.compare import table, warnings_of
 from harness.report.statistics import Method
+from harness.spec.metrics import check_metric
 from harness.tracking import keys
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from harness.errors import NothingMatched, UsageError, nearest, show
 from harness.report.rows import ComparedRun, Curve, Row, rows_of, with_seed_groups
 from harness.search.parents import of_study
 from harness.spec.load import load_sweep
-from harness.spec.metrics import METRICS
 from harness.sweep import plan_sweep
 from harness.tracking import keys
 from harness.tracking.read import StoredRun, find_runs, histories
@@ -86,14 +85,6 @@ def select(file: str | Path | None, tracking_uri: str | None, *, trials: bool = 
         raise NothingMatched("none of the runs is in the store yet: run `harness run FILE` first")
     ids = list(dict.fromkeys(run.record.run_id for run in runs))
     return Selected(tuple(rows_of(with_seed_groups(runs))), Curves(store, ids), missing)
-
-
-def check_metric(metric: str) -> None:
-    """Raises UsageError for a metric that no run logs."""
-    if metric not in METRICS:
-        near = nearest(metric, METRICS)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"no run logs the metric {show(metric)}{hint} ({', '.join(METRICS)})")
 
 
 def _all_runs(records: Sequence[StoredRun]) -> list[ComparedRun]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.comparison.selected import check_metric, select
+from harness.comparison.selected import select
 from harness.errors import NothingMatched, UsageError
 from harness.report.sensitivity import LrCurve, lr_curves, to_rows
-from harness.spec.metrics import METRICS
+from harness.spec.metrics import METRICS, check_metric
 from harness.tracking import keys
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from harness.comparison.selected import Selected, check_metric, select
+from harness.comparison.selected import Selected, select
 from harness.errors import UsageError
 from harness.report import versus as report
 from harness.report.versus import Versus
+from harness.spec.metrics import check_metric
 from harness.tracking import keys
 
 

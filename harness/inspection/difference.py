@@ -11,10 +11,9 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from harness.errors import UsageError, nearest, show
 from harness.inspection.details import CODE, ENVIRONMENT
 from harness.inspection.listing import finite
-from harness.spec.metrics import METRICS, TRAIN_LOSS
+from harness.spec.metrics import TRAIN_LOSS, check_metric
 from harness.tracking import keys
 from harness.tracking.read import StoredRun, dataset_of, find_runs, history
 from harness.tracking.resolve import choose_run
@@ -88,7 +87,7 @@ def difference(store: Store, a: str, b: str, metric: str = TRAIN_LOSS) -> Differ
     """
     runs = find_runs(store)
     one, other = choose_run(runs, a), choose_run(runs, b)
-    _check_metric(metric, one, other)
+    check_metric(metric, [*one.metrics, *other.metrics], nobody="neither run has the metric")
     return Difference(
         one,
         other,
@@ -115,16 +114,6 @@ def compare_curves(metric: str, a: Mapping[int, float], b: Mapping[int, float]) 
 
 def _bits(value: float) -> bytes:
     return struct.pack("<d", value)
-
-
-def _check_metric(metric: str, *runs: StoredRun) -> None:
-    known = dict.fromkeys([*METRICS, *(name for run in runs for name in run.metrics)])
-    if metric not in known:
-        near = nearest(metric, known)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(
-            f"neither run has the metric {show(metric)}{hint} ({', '.join(map(show, known))})"
-        )
 
 
 def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, Pair]:

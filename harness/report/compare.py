@@ -21,18 +21,18 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.report.bands import CurveOf
 from harness.report.rows import Row
+from harness.report.settings import telling_settings
 from harness.report.statistics import FEW, INTERVALS, Method
 from harness.spec.metrics import METRICS, TRAIN_LOSS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_NOT_SETTINGS = ("train.log_every", "checkpoint.")  # they decide no number
 _COLUMNS = ("name", "experiment", "state", "n", "final", "low", "high", "median", "best", "worst")
 
 
@@ -114,19 +114,3 @@ def _final_cells(finals: Sequence[float], metric: str, method: Method) -> dict[s
         best, worst = reversed(ends) if METRICS[metric].more_is_better else ends
         cells |= {"median": statistics.median(finals), "best": best, "worst": worst}
     return cells
-
-
-def telling_settings(
-    all_params: Sequence[Mapping[str, str]], *, first: Iterable[str] = ()
-) -> list[str]:
-    """The settings of which at least two rows that have them differ, those in ``first`` leading.
-
-    A setting that one optimizer has and the other lacks tells nothing beyond the optimizer's name.
-    """
-    paths = dict.fromkeys([*first, *(path for params in all_params for path in params)])
-    return [
-        path
-        for path in paths
-        if not path.startswith(_NOT_SETTINGS)
-        and len({params[path] for params in all_params if path in params}) > 1
-    ]

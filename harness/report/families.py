@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from harness.report.compare import telling_settings
 from harness.report.rows import Row
+from harness.report.settings import telling_settings
 
 P = TypeVar("P")
 

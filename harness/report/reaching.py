@@ -43,9 +43,9 @@ def reaching(runs: Sequence[ComparedRun], curve_of: CurveOf, metric: str, target
     first_steps = tuple(_first_step(curve, target) for curve in curves)
     steps = [step for step in first_steps if step is not None]
     seconds = [
-        _seconds(run) * step / max(curve)
+        run.record.seconds * step / max(curve)
         for run, curve, step in zip(runs, curves, first_steps, strict=True)
-        if step is not None
+        if step is not None and run.record.seconds is not None
     ]
     mean_seconds = statistics.fmean(seconds) if seconds else math.nan
     return Reached(first_steps, statistics.fmean(steps) if steps else math.nan, mean_seconds)
@@ -54,8 +54,3 @@ def reaching(runs: Sequence[ComparedRun], curve_of: CurveOf, metric: str, target
 def _first_step(curve: Curve, target: float) -> int | None:
     """The first step whose value is at most ``target``; None where there is none."""
     return next((step for step in sorted(curve) if curve[step] <= target), None)
-
-
-def _seconds(run: ComparedRun) -> float:
-    end = run.record.end_time
-    return math.nan if end is None else (end - run.record.start_time) / 1000

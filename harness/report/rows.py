@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
+from harness.report.settings import shared_settings
 from harness.tracking.read import StoredRun
 
 Curve = Mapping[int, float]
@@ -62,12 +63,7 @@ class Row:
     @property
     def settings(self) -> dict[str, str]:
         """The settings that its runs share, by their dotted paths."""
-        first, *others = (run.record.params for run in self.runs)
-        return {
-            path: value
-            for path, value in first.items()
-            if all(other.get(path) == value for other in others)
-        }
+        return shared_settings([run.record.params for run in self.runs])
 
     @property
     def num_diverged(self) -> int:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 from harness.spec.metrics import METRICS
+from harness.spec.reductions import reduced
 from harness.spec.search import Reduce
-
-_BY: dict[str, Callable[[Sequence[float]], float]] = {
-    "mean": statistics.fmean,
-    "median": statistics.median,
-    "min": min,
-    "max": max,
-}
 
 
 @dataclasses.dataclass
@@ -45,4 +38,4 @@ class Curves:
             return None
         else:
             known = self.losses[max(0, step - reduce.last) : step]
-        return float(_BY[reduce.by](known[-reduce.last :]))
+        return reduced(known[-reduce.last :], reduce.by)

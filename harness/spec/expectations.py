@@ -17,8 +17,8 @@ from pydantic_core import PydanticCustomError
 
 from harness.errors import nearest, show
 from harness.spec.metrics import METRICS
+from harness.spec.reductions import By
 
-By = Literal["mean", "median", "min", "max"]
 Relation = Literal["equals", "approx", "below", "above", "between", "same_as"]
 _SIGNS = {"equals": "=", "approx": "=", "below": "<", "above": ">", "between": "between"}
 RELATIONS: tuple[Relation, ...] = ("equals", "approx", "below", "above", "between", "same_as")

@@ -8,8 +8,10 @@ pruned by.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
+
+from harness.errors import UsageError, escape, nearest, show
 
 TRAIN_LOSS = "train/loss"
 VAL_LOSS = "val/loss"
@@ -32,3 +34,14 @@ METRICS: Mapping[str, Metric] = {
     TRAIN_PERPLEXITY: Metric("last step"),
     NEXT_TOKEN_ACCURACY: Metric("last step", more_is_better=True),
 }
+
+
+def check_metric(
+    metric: str, logged: Iterable[str] = (), *, nobody: str = "no run logs the metric"
+) -> None:
+    """Raises UsageError for a metric that is none of these, nor of ``logged``."""
+    known = dict.fromkeys([*METRICS, *logged])
+    if metric not in known:
+        near = nearest(metric, known)
+        hint = f"; did you mean {escape(near)}?" if near else ""
+        raise UsageError(f"{nobody} {show(metric)}{hint} ({', '.join(map(escape, known))})")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from harness.errors import counted
 from harness.report.page.content import Report
 from harness.report.page.markup import number, text
 from harness.report.statistics import Interval
 from harness.report.versus import Side, Versus, shown, shown_p
-from harness.report.wording import how_sure, plural
+from harness.report.wording import how_sure
 
 
 def summary(report: Report) -> str:
@@ -101,7 +102,7 @@ def _facts(report: Report) -> Iterator[str]:
     holding, failing, open_ = report.counts_of_claims()
     if report.claims:
         total = len(report.claims)
-        words = f"{holding} of {plural(total, 'claim')} hold"
+        words = f"{holding} of {counted(total, 'claim')} hold"
         words += f", {failing} fail{'' if failing > 1 else 's'}" if failing else ""
         words += f", {open_} undecided" if open_ else ""
         sign = "bad" if failing else "good"
@@ -109,6 +110,6 @@ def _facts(report: Report) -> Iterator[str]:
     else:
         yield "The file makes no claim"
     states = ", ".join(f"{count} {state}" for state, count in report.states.items())
-    yield f'<a href="#runs">{plural(sum(report.states.values()), "run")}</a>: {text(states)}'
+    yield f'<a href="#runs">{counted(sum(report.states.values()), "run")}</a>: {text(states)}'
     for warning in report.warnings:
         yield f'<span class="warning">{text(warning)}</span>'
