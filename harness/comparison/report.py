@@ -23,6 +23,7 @@ from harness.spec.load import load_sweep
 from harness.spec.metrics import METRICS
 from harness.sweep import SweepPlan
 from harness.tracking import keys
+from harness.tracking.environment import titled_facts
 from harness.tracking.report_run import log_report
 from harness.tracking.server import server_url
 from harness.tracking.store import Store
@@ -30,20 +31,6 @@ from harness.tracking.told import redacted
 
 UI_PORT = 5000
 """Where `harness ui` serves when nobody says."""
-
-FACTS = {
-    "commit": keys.GIT_COMMIT,
-    "uncommitted changes": keys.GIT_DIRTY,
-    "harness": keys.VERSION,
-    "Python": keys.PYTHON,
-    "torch": keys.TORCH,
-    "MLflow": keys.MLFLOW,
-    "machine": keys.HOST,
-    "processor": keys.CPU,
-    "system": keys.PLATFORM,
-    "device": keys.DEVICE,
-    "threads": keys.THREADS,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +105,7 @@ def _environments(runs: Sequence[ComparedRun]) -> list[Environment]:
     """The distinct ones, that of most runs first."""
     counts: dict[tuple[tuple[str, str], ...], int] = {}
     for record in {run.record.run_id: run.record for run in runs}.values():
-        facts = tuple((name, record.tags[key]) for name, key in FACTS.items() if key in record.tags)
+        facts = tuple(titled_facts(record.tags).items())
         counts[facts] = counts.get(facts, 0) + 1
     ranked = sorted(counts.items(), key=lambda item: -item[1])
     return [Environment(count, dict(facts)) for facts, count in ranked]

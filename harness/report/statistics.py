@@ -83,7 +83,7 @@ class Band:
 
 def t_band(curves: Sequence[Mapping[int, float]]) -> Band:
     """`t_interval` at every step that all curves have, in ascending steps; two curves or more."""
-    steps = sorted(set(curves[0]).intersection(*curves[1:]))
+    steps = common_steps(curves)
     values_KT = np.array([[curve[step] for step in steps] for curve in curves])
     n = len(curves)
     with np.errstate(over="ignore", invalid="ignore"):  # of losses near the largest number
@@ -91,6 +91,15 @@ def t_band(curves: Sequence[Mapping[int, float]]) -> Band:
         half_T = t_quantile(n - 1) * values_KT.std(axis=0, ddof=1) / math.sqrt(n)
         bounds = (mean_T, mean_T - half_T, mean_T + half_T)
     return Band(*(_finite(steps, bound.tolist()) for bound in bounds))
+
+
+def common_steps(curves: Sequence[Mapping[int, float]]) -> list[int]:
+    """The steps that all curves have, ascending; of one curve or more.
+
+    >>> common_steps([{1: 0.0, 2: 0.0}, {2: 0.0, 3: 0.0}])
+    [2]
+    """
+    return sorted(set(curves[0]).intersection(*curves[1:]))
 
 
 def _finite(steps: Sequence[int], values: Sequence[float]) -> dict[int, float]:
