@@ -22,6 +22,7 @@ from harness.report.varied import varied
 from harness.spec.load import load_sweep
 from harness.sweep import SweepPlan
 from harness.tracking import keys
+from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.report_run import log_report
 from harness.tracking.server import server_url
 from harness.tracking.store import Store
@@ -47,11 +48,10 @@ FACTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Gathered:
-    """The report, and the store with the sweep's MLflow experiment, where it may be logged."""
+    """The report, and the store that it may be logged in."""
 
     report: Report
     store: Store
-    experiment_id: str
 
 
 def gather(
@@ -89,8 +89,7 @@ def gather(
         missing=chosen.missing,
         environments=_environments(runs),
     )
-    own = next((r for r in runs if r.record.sweep == sweep.name), runs[0])
-    return Gathered(report, store, own.record.mlflow_experiment_id)
+    return Gathered(report, store)
 
 
 def log_files(gathered: Gathered, page: str) -> str:
@@ -105,7 +104,8 @@ def log_files(gathered: Gathered, page: str) -> str:
         colours = Styles(report.experiments)
         drawn = [colours.colour(report.experiment_of[band.name]) for band in bands]
         write_png(curves_figure(bands, report.metric, drawn), folder / "curves.png")
-        return log_report(gathered.store, gathered.experiment_id, report.sweep, folder)
+        experiment_id = ensure_mlflow_experiment(gathered.store, report.sweep)
+        return log_report(gathered.store, experiment_id, report.sweep, folder)
 
 
 def _runs(selected: Selected) -> list[ComparedRun]:
