@@ -96,9 +96,9 @@ def compare(
         )
         found, frame = _versus(made, versus, target), made.frame
         if sensitivity:
-            from harness.comparison.sensitivity import sensitivity as over_lr
+            from harness.comparison.sensitivity import sensitivity_of
 
-            frame = over_lr(file, tracking_uri=tracking_uri, metric=metric, between=between)
+            frame = sensitivity_of(made.source, metric=metric, between=between)
         _write_files(made, frame, csv, png, html, title=str(file or "all runs"))
         for warning in made.warnings:
             print(f"harness: {escape(warning)}", file=sys.stderr)

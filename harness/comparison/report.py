@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.comparison.checked import checked_claims
-from harness.comparison.compare import comparison
-from harness.comparison.selected import Selected, select
+from harness.comparison.compare import comparison_of
+from harness.comparison.selected import check_metric, select
+from harness.comparison.sensitivity import curves_of
+from harness.comparison.source import Source
 from harness.report.contests import contests
 from harness.report.page.content import Environment, Report
 from harness.report.page.markdown import markdown_of
 from harness.report.page.plots import Styles
 from harness.report.plots import curves_figure, write_png
 from harness.report.rows import ComparedRun
-from harness.report.sensitivity import lr_curves
 from harness.report.varied import varied
 from harness.spec.load import load_sweep
-from harness.sweep import SweepPlan
 from harness.tracking import keys
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.report_run import log_report
@@ -62,11 +62,12 @@ def gather(
     Raises UsageError for an unknown metric, StoreError where there is no store, NothingMatched
     where none of the file's runs is in it.
     """
-    made = comparison(file, tracking_uri=tracking_uri, metric=metric)
-    every = select(file, tracking_uri, trials=True)
-    sweep, chosen = load_sweep(file), made.selected
-    rows, curve_of, store = chosen.rows, chosen.curve_of, chosen.curve_of.store
-    runs = _runs(every)
+    check_metric(metric)
+    sweep = load_sweep(file)
+    source = Source(sweep, tracking_uri)
+    made, every = comparison_of(source, metric=metric), select(source, trials=True)
+    rows, curve_of, store = made.selected.rows, made.selected.curve_of, source.store
+    runs = [run for row in every.rows for run in row.runs]
     names = [*(e.name for e in sweep.experiments), *(s.name for s in sweep.searches)]
     report = Report(
         sweep=sweep.name,
@@ -78,15 +79,15 @@ def gather(
         ui=redacted(server_url(store, UI_PORT)),
         experiments=names,
         contests=contests(rows, curve_of, metric),
-        claims=checked_claims(SweepPlan(sweep, tracking_uri=tracking_uri), store),
+        claims=checked_claims(sweep, source.runs, source.searches, source.curves),
         frame=made.frame,
         warnings=made.warnings,
         bands=made.bands(),
         experiment_of={row.name: row.experiment for row in rows},
-        lr_curves=lr_curves(every.rows, every.curve_of, metric=metric),
+        lr_curves=curves_of(every, metric=metric),
         batch_curves=varied(rows, "train.batch_size", metric),
         runs=runs,
-        missing=chosen.missing,
+        missing=made.missing,
         environments=_environments(runs),
     )
     return Gathered(report, store)
@@ -106,10 +107,6 @@ def log_files(gathered: Gathered, page: str) -> str:
         write_png(curves_figure(bands, report.metric, drawn), folder / "curves.png")
         experiment_id = ensure_mlflow_experiment(gathered.store, report.sweep)
         return log_report(gathered.store, experiment_id, report.sweep, folder)
-
-
-def _runs(selected: Selected) -> list[ComparedRun]:
-    return [run for row in selected.rows for run in row.runs]
 
 
 def _environments(runs: Sequence[ComparedRun]) -> list[Environment]:

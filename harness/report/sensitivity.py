@@ -95,19 +95,25 @@ def lr_curves(
     ``between`` is the range that counts, both ends in it; by default all that is there. Rows of
     one learning rate alone, and such as have neither finished nor diverged, are left out.
     """
+    curves = []
+    for members in lr_families(rows, between):
+        points = [point for row in members if (point := _point(row, curve_of, metric))]
+        points.sort(key=lambda point: point.lr)
+        if len({point.lr for point in points}) > 1:
+            curves.append((members[0], tuple(points)))
+    return [_curve(first, points, [row for row, _ in curves]) for first, points in curves]
+
+
+def lr_families(rows: Sequence[Row], between: tuple[float, float] | None = None) -> list[list[Row]]:
+    """The rows of each curve, where they are at two learning rates at least: no others' curves are
+    looked at."""
     families: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         lr = _lr(row)
         inside = between is None or between[0] <= lr <= between[1]
         if inside and not math.isnan(lr):
             families.setdefault(_family(row), []).append(row)
-    curves = []
-    for members in families.values():
-        points = [point for row in members if (point := _point(row, curve_of, metric))]
-        points.sort(key=lambda point: point.lr)
-        if len({point.lr for point in points}) > 1:
-            curves.append((members[0], tuple(points)))
-    return [_curve(first, points, [row for row, _ in curves]) for first, points in curves]
+    return [members for members in families.values() if len({_lr(row) for row in members}) > 1]
 
 
 def _family(row: Row) -> tuple[str, ...]:
