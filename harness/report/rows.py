@@ -89,7 +89,7 @@ def rows_of(runs: Sequence[ComparedRun]) -> list[Row]:
     return [Row(name, tuple(members)) for (name, _), members in rows.items()]
 
 
-def with_seed_groups(runs: Sequence[ComparedRun], *, by_sweep: bool) -> list[ComparedRun]:
+def with_seed_groups(runs: Sequence[ComparedRun], *, by_sweep: bool = False) -> list[ComparedRun]:
     """The runs, those that differ in nothing but seeds with the name of their group.
 
     What is in a group already stays there. A run that stands in the table under two names is of
