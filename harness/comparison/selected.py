@@ -47,10 +47,10 @@ def select(source: Source, *, trials: bool = False) -> Selected:
     sweep, records = source.sweep, source.records
     if sweep is None:
         runs = _all_runs(records)
-        runs += all_trials(records) if trials else best_trials(records, None)
+        runs += all_trials(records) if trials else best_trials(records)
     else:
         runs = _declared_runs(source)
-        runs += declared_trials(source) if trials else best_trials(records, sweep.name)
+        runs += declared_trials(source) if trials else best_trials(records, source.studies())
     if not runs:
         raise NothingMatched("none of the runs is in the store yet: run `harness run FILE` first")
     rows = rows_of(with_seed_groups(runs, by_sweep=sweep is None))

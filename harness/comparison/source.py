@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.planning import PlannedRun
 from harness.report.rows import Curve
+from harness.search.context import study_name
 from harness.search.planned import PlannedSearch
 from harness.spec.load import load_sweep
 from harness.spec.sweep_file import Sweep
@@ -55,6 +56,12 @@ class Source:
     def runs(self) -> tuple[PlannedRun, ...]:
         """The runs of the sweep; of a whole store none."""
         return self._plan.runs() if self._plan is not None else ()
+
+    def studies(self) -> set[str]:
+        """The names of the studies of the sweep's searches; none of them is read."""
+        if self._plan is None:
+            return set()
+        return {study_name(self._plan, search) for search in self._plan.sweep.searches}
 
     @functools.cached_property
     def searches(self) -> tuple[PlannedSearch, ...]:

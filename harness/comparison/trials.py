@@ -6,7 +6,7 @@ belongs to the search all the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from harness.comparison.source import Source
 from harness.report.rows import ComparedRun
@@ -16,13 +16,15 @@ from harness.tracking import keys
 from harness.tracking.read import StoredRun
 
 
-def best_trials(records: Sequence[StoredRun], sweep: str | None) -> list[ComparedRun]:
-    """A row for each search, of the store or of one sweep: its best trial's run."""
+def best_trials(
+    records: Sequence[StoredRun], studies: Container[str] | None = None
+) -> list[ComparedRun]:
+    """A row for each search, of the store or of some studies: its best trial's run."""
     runs = {record.run_id: record for record in records}
     return [
         ComparedRun(f"{parent.name} (best)", parent.experiment, best, row=parent.run_id)
         for parent in _search_parents(records)
-        if sweep is None or parent.sweep == sweep
+        if studies is None or parent.tags.get(keys.STUDY) in studies
         if (best := runs.get(parent.tags.get(keys.BEST_RUN, ""))) is not None
     ]
 

@@ -60,6 +60,15 @@ def test_a_search_that_was_changed_keeps_the_trials_that_it_shares(project):
     path = write("one.yaml", experiments, s={**GRID, "space": wider, "n_trials": 3})
     train(path)
     assert lrs(path) == {"s": [0.01, 0.1, 1.0]}
+    assert [row.name for row in comparison(path).selected.rows] == ["a", "s (best)"]
+
+
+def test_a_search_that_the_file_no_longer_has_is_not_compared(project):
+    experiments = {"a": {"optimizer": {"lr": 0.5}}}
+    train(write("one.yaml", experiments, s=GRID))
+    path = write("one.yaml", experiments)
+    assert [row.name for row in comparison(path).selected.rows] == ["a"]
+    assert [row.name for row in comparison().selected.rows] == ["a", "s (best)"]
 
 
 def test_of_a_search_without_its_study_the_trials_that_it_trained_are_left(project):
