@@ -23,7 +23,7 @@ LOSSES = (keys.VAL_LOSS, keys.TRAIN_LOSS)  # the first that all have decides
 
 def best_runs(families: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:
     """The best finished run of each family, the best of them first, at most `MAX_RUNS`."""
-    found = [_sorted(runs)[0] for runs in families if _sorted(runs)]
+    found = [ranked[0] for runs in families if (ranked := _sorted(runs))]
     return _sorted({run.run_id: run for run in found}.values())[:MAX_RUNS]
 
 

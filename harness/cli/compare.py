@@ -100,9 +100,7 @@ def compare(
             from harness.comparison.sensitivity import sensitivity_curves, to_frame
             from harness.report.sensitivity import edge_warnings
 
-            curves = sensitivity_curves(
-                file, tracking_uri=tracking_uri, metric=metric, between=between
-            )
+            curves = sensitivity_curves(made.source, metric=metric, between=between)
             frame, warnings = to_frame(curves), (*warnings, *edge_warnings(curves))
         _write_files(made, frame, csv, png, html, title=str(file or "all runs"))
         for warning in warnings:

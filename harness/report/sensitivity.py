@@ -98,10 +98,20 @@ def lr_curves(
     """
 
     def point(row: Row, lr: float) -> LrPoint | None:
-        inside = between is None or between[0] <= lr <= between[1]
-        return _point(row, lr, curve_of, metric) if inside else None
+        return _point(row, lr, curve_of, metric) if _is_inside(lr, between) else None
 
     return [_curve(family) for family in families(rows, LR, point)]
+
+
+def lr_families(
+    rows: Sequence[Row], between: tuple[float, float] | None = None
+) -> list[Family[Row]]:
+    """The rows of each curve, where they are at two learning rates at least; no curve is read."""
+    return families(rows, LR, lambda row, lr: row if _is_inside(lr, between) else None)
+
+
+def _is_inside(lr: float, between: tuple[float, float] | None) -> bool:
+    return between is None or between[0] <= lr <= between[1]
 
 
 def _point(row: Row, lr: float, curve_of: CurveOf, metric: str) -> LrPoint | None:
