@@ -18,7 +18,7 @@ from harness.jobs import default_jobs
 from harness.observer import Observer, RunOutcome
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
 from harness.report.claims import ClaimResult, Curve, check_claims
-from harness.report.compare import telling_settings
+from harness.report.settings import telling_settings
 from harness.results import RunResult, SweepResult
 from harness.schedule import Schedule
 from harness.search.result import SearchResult
@@ -27,7 +27,14 @@ from harness.stacks import form_stacks
 from harness.tracking import keys
 from harness.tracking.environment import environment_tags
 from harness.tracking.lease import Lease
-from harness.tracking.read import StoredRun, all_histories, find_usable_runs, get_run, history
+from harness.tracking.read import (
+    StoredRun,
+    all_histories,
+    find_runs,
+    find_usable_runs,
+    get_run,
+    history,
+)
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.store import Store, refresh_statistics
 from harness.tracking.view import set_view
@@ -155,7 +162,8 @@ class Call:
             has_groups=any(run.seed_index is not None for run in self.sweep.runs),
             has_searches=bool(self.sweep.searches),
         )
-        self.recorder.settle()
+        if self.store.is_server:
+            self.recorder.settle()
         refresh_statistics(self.store)
         return SweepResult(results, self._searches, self.store.uri, self.experiment_id)
 
@@ -226,11 +234,16 @@ class Call:
             record = self._record(run)
             if record is not None and record.sweep == self.sweep.name:
                 families.setdefault(run.declared.experiment, []).append(record)
-        best = [result.best.run_id for result in self._searches if result.best is not None]
-        trials = [[get_run(self.store, run_id)] for run_id in best if run_id is not None]
-        runs = best_runs([*families.values(), *trials])
+        runs = best_runs([*families.values(), *([run] for run in self._best_trials())])
         models = [model for run in runs for model in checkpoint_models(self.store, run)]
         log_models(self.store, self.experiment_id, models)
+
+    def _best_trials(self) -> list[StoredRun]:
+        """The records of the best trials that are this sweep's own; a study may outlive the store
+        that its trials were recorded in."""
+        best = {result.best.run_id for result in self._searches if result.best is not None}
+        own = find_runs(self.store, [self.experiment_id]) if best else []
+        return [run for run in own if run.run_id in best]
 
     def _check_claims(self) -> dict[str, tuple[ClaimResult, ...]]:
         experiments = {experiment.name: experiment for experiment in self.sweep.experiments}

@@ -114,6 +114,15 @@ def shorten(text: str, limit: int = 80) -> str:
     return shown if len(text) <= limit and len(shown) <= limit else shown[: limit - 3] + "..."
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "run"), counted(1200, "run")
+    ('1 run', '1,200 runs')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def show(value: object) -> str:
     """A value as an error message prints it: as YAML or JSON would write it, at most 80 long."""
     if isinstance(value, bool):

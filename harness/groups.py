@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from harness.planning import PlannedRun
 from harness.report.formats import cell
+from harness.report.settings import shared_settings
 from harness.report.statistics import CONFIDENCE, Band, t_band
 from harness.tracking import keys
 from harness.tracking.read import StoredRun
@@ -91,9 +92,7 @@ def _to_record(
 ) -> RunToRecord:
     first = members[0][0]
     flat = [run.declared.config.flat() for run, _ in members]
-    shared = {
-        key: value for key, value in flat[0].items() if all(f.get(key) == value for f in flat)
-    }
+    shared = shared_settings(flat)
     differing = [key for key in flat[0] if key not in shared]
     words = _in_words(len(members), differing, found)
     return RunToRecord(

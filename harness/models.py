@@ -18,12 +18,12 @@ from harness.tracking.read import StoredRun, all_histories
 from harness.tracking.store import Store
 
 MAX_RUNS = 10
-LOSSES = ("val/loss", keys.TRAIN_LOSS)  # the first that all have decides
+LOSSES = (keys.VAL_LOSS, keys.TRAIN_LOSS)  # the first that all have decides
 
 
 def best_runs(families: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:
     """The best finished run of each family, the best of them first, at most `MAX_RUNS`."""
-    found = [_sorted(runs)[0] for runs in families if _sorted(runs)]
+    found = [ranked[0] for runs in families if (ranked := _sorted(runs))]
     return _sorted({run.run_id: run for run in found}.values())[:MAX_RUNS]
 
 

@@ -36,15 +36,21 @@ FORCED_SEARCHES = (
 class SweepPlan:
     """What `run_sweep` would do, without creating or writing anything; the store is read once.
 
+    ``store`` is one that is open, in place of that of ``tracking_uri``.
     Raises NothingMatched where ``only`` selects nothing, StoreError where the store cannot be read.
     """
 
     def __init__(
-        self, sweep: Sweep, *, tracking_uri: str | None = None, only: str | Sequence[str] = ()
+        self,
+        sweep: Sweep,
+        *,
+        tracking_uri: str | None = None,
+        only: str | Sequence[str] = (),
+        store: Store | None = None,
     ) -> None:
         self.sweep, self.only = sweep, _globs(only)
         _check_selection(sweep, self.only)
-        store = _existing_store(tracking_uri)
+        store = store or _existing_store(tracking_uri)
         self.state_dir = store.state_dir if store else Path.cwd() / STORE_FOLDER
         self.stored = find_usable_runs(store, sweep.name) if store else []
         self.corpora = Corpora(self.state_dir / ".cache" / "corpora", write=False)

@@ -16,6 +16,7 @@ from harness.job_events import (
     checkpoint_name,
 )
 from harness.spec.evaluations import Evaluations
+from harness.spec.metrics import NEXT_TOKEN_ACCURACY, TRAIN_PERPLEXITY
 from harness.spec.records import LossRecord, SavedCheckpoint
 
 if TYPE_CHECKING:
@@ -171,4 +172,4 @@ def _final_metrics(model: GPT, run: JobRun, last_loss: float) -> dict[str, float
     seq_len = run.config.train.seq_len
     rows = next_token_rows(model, run.corpus.head(seq_len + 1), seq_len)
     perplexity = math.exp(last_loss) if last_loss < 700 else math.inf
-    return {"train/perplexity": perplexity, "eval/next_token_accuracy": accuracy(rows)}
+    return {TRAIN_PERPLEXITY: perplexity, NEXT_TOKEN_ACCURACY: accuracy(rows)}

@@ -7,6 +7,7 @@ from harness.errors import (
     Problem,
     StoreInUse,
     SweepFileError,
+    counted,
     escape,
     nearest,
     shorten,
@@ -81,3 +82,7 @@ def test_text_is_escaped_and_cut():
 def test_the_nearest_name_is_near():
     assert nearest("batch_sise", ["seq_len", "batch_size"]) == "batch_size"
     assert nearest("zebra", ["seq_len", "batch_size"]) is None
+
+
+def test_a_number_has_its_noun():
+    assert [counted(n, "run") for n in (0, 1, 1200)] == ["0 runs", "1 run", "1,200 runs"]

@@ -102,6 +102,37 @@ def test_of_each_experiment_and_each_search_the_best_run_is_logged(project):
     assert by_run == {best.run_id, b, searched.best.run_id}
 
 
+def with_search(file: str, experiments: dict[str, Any], entry: dict[str, Any]) -> Path:
+    path = write_sweep(Path(file), experiments, name=Path(file).stem)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "searches": {"s": entry}}))
+    return path
+
+
+def test_a_study_may_outlive_the_store_that_its_trials_were_recorded_in(project, another_store):
+    """What the call ends with, its claims and its view, is written all the same."""
+    entry = search(n_trials=2, storage="sqlite:///optuna.db")
+    path = with_search("sweep.yaml", {"a": {}}, entry)
+    run_sweep(load_sweep(path))
+    other = another_store(project / "other" / "mlflow.db")
+    result = run_sweep(load_sweep(path), tracking_uri=other)
+    assert set(logged(open_store(other))) == {"a best and final"}
+    (searched,) = result.searches
+    assert searched.best.run_id not in {run.run_id for run in find_runs(open_store(other))}
+
+
+def test_a_best_trial_that_another_sweep_trained_is_left_to_that_sweep(project):
+    space = {"optimizer.lr": {"choices": [0.1]}}
+    entry = search(space=space, n_trials=1, sampler={"name": "grid"}, train={"steps": 6})
+    run_sweep(load_sweep(write_sweep(Path("one.yaml"), {"b": {"optimizer": {"lr": 0.1}}})))
+    store = open_store()
+    before = logged(store)
+    run_sweep(load_sweep(with_search("two.yaml", {"a": {}}, entry)))
+    assert logged(store).keys() == before.keys()
+    (experiment,) = store.client.search_experiments(filter_string="name = 'two'")
+    found = store.client.search_logged_models([experiment.experiment_id])
+    assert {model.name for model in found} == {"a best and final"}
+
+
 def test_of_many_experiments_the_best_few_are_logged(project, monkeypatch):
     monkeypatch.setattr(models, "MAX_RUNS", 2)
     result = run({f"e{n}": {"optimizer": {"lr": lr}} for n, lr in enumerate((0.001, 0.1, 0.01))})

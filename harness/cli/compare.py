@@ -13,6 +13,7 @@ from harness.cli.errors import reporting
 from harness.cli.files import check_folder, write_text, writing
 from harness.cli.options import AsJson, TrackingUri
 from harness.errors import UsageError, escape
+from harness.spec.metrics import TRAIN_LOSS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,7 +64,7 @@ Between = Annotated[
 
 def compare(
     file: FileOrStore = None,
-    metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = "train/loss",
+    metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = TRAIN_LOSS,
     at: At = None,
     versus: Two = None,
     target: Target = None,
@@ -94,13 +95,15 @@ def compare(
         made = comparison(
             file, tracking_uri=tracking_uri, metric=metric, at=at or (), method=method
         )
-        found, frame = _versus(made, versus, target), made.frame
+        found, frame, warnings = _versus(made, versus, target), made.frame, made.warnings
         if sensitivity:
-            from harness.comparison.sensitivity import sensitivity as over_lr
+            from harness.comparison.sensitivity import sensitivity_curves, to_frame
+            from harness.report.sensitivity import edge_warnings
 
-            frame = over_lr(file, tracking_uri=tracking_uri, metric=metric, between=between)
+            curves = sensitivity_curves(made.source, metric=metric, between=between)
+            frame, warnings = to_frame(curves), (*warnings, *edge_warnings(curves))
         _write_files(made, frame, csv, png, html, title=str(file or "all runs"))
-        for warning in made.warnings:
+        for warning in warnings:
             print(f"harness: {escape(warning)}", file=sys.stderr)
         if as_json:
             _print_json(made, found, frame if sensitivity else None)
@@ -185,10 +188,9 @@ def _print(frame: DataFrame, missing: tuple[str, ...], *, as_markdown: bool) -> 
 
 def _print_versus(found: Versus) -> None:
     from harness.cli.tables import print_table
-    from harness.report.versus_table import COLUMNS, difference_lines, side_cells
+    from harness.report.versus_table import COLUMNS, difference_lines, side_rows
 
     print(escape(found.sentence), end="\n\n")
-    rows = [side_cells(side) for side in (found.a, found.b)]
-    print_table(COLUMNS, rows, right=range(1, len(COLUMNS)))
+    print_table(COLUMNS, side_rows(found), right=range(1, len(COLUMNS)))
     for line in difference_lines(found):
         print(escape(line))

@@ -10,6 +10,7 @@ import typer
 from harness.cli.errors import reporting
 from harness.cli.options import AsJson, TrackingUri
 from harness.errors import escape
+from harness.spec.metrics import TRAIN_LOSS
 
 if TYPE_CHECKING:
     from harness.inspection.difference import Difference, Parting
@@ -22,7 +23,7 @@ def diff(
     b: Annotated[str, typer.Argument(metavar="B", help=_HELP, show_default=False)],
     metric: Annotated[
         str, typer.Option("--metric", help="Whose curves are compared.")
-    ] = "train/loss",
+    ] = TRAIN_LOSS,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:

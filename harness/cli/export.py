@@ -19,7 +19,7 @@ from harness.cli.options import (
     WithSuperseded,
     WithTrials,
 )
-from harness.errors import UsageError
+from harness.errors import UsageError, counted
 
 
 def export(
@@ -57,7 +57,6 @@ def export(
             if path is not None:
                 writer_of(path)
 
-        from harness.cli.tables import counted
         from harness.inspection.listing import numbers_within
         from harness.inspection.selection import Selection, select
         from harness.inspection.tables import history_frame, runs_frame

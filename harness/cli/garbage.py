@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.errors import reporting
 from harness.cli.options import AsJson, TrackingUri
+from harness.errors import counted
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would go; remove nothing.")]
 
@@ -17,7 +18,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would go
 def gc(dry_run: DryRun = False, tracking_uri: TrackingUri = None, as_json: AsJson = False) -> None:
     """Remove superseded checkpoints, orphaned folders and the runs deleted in MLflow."""
     with reporting(as_json=as_json):
-        from harness.cli.tables import counted, print_table
+        from harness.cli.tables import print_table
         from harness.errors import escape
         from harness.garbage import collect_garbage
 

@@ -21,6 +21,7 @@ from harness.cli.options import (
     WithSuperseded,
     WithTrials,
 )
+from harness.errors import counted
 
 if TYPE_CHECKING:
     from harness.tracking.read import StoredRun
@@ -80,7 +81,7 @@ def _print_rows(
 ) -> None:
     """The columns that say something of these rows, then those asked for."""
     from harness.cli.tables import print_table
-    from harness.inspection.listing import best_text, claims, seconds, value_of
+    from harness.inspection.listing import best_text, claims, value_of
     from harness.report.formats import cell
 
     several_sweeps = len({run.sweep for run in runs}) > 1
@@ -95,7 +96,7 @@ def _print_rows(
         "best": [best_text(run) for run in runs],
         **{path: [cell(value_of(run, path)) for run in runs] for path in more_columns},
         "started": [local_time(run.start_time) for run in runs],
-        "took": [duration(seconds(run)) for run in runs],
+        "took": [duration(run.seconds) for run in runs],
         "id": _short_ids(runs),
     }
     shown = [head for head, cells in columns.items() if any(cells) or head in more_columns]
@@ -126,7 +127,6 @@ def _short_ids(runs: Sequence[StoredRun]) -> list[str]:
 
 def _sum(matching: Sequence[StoredRun], shown: Sequence[StoredRun], hidden: int) -> str:
     """`7 runs, 2 searches; 128 hidden (--trials, --all)`."""
-    from harness.cli.tables import counted
 
     parts = []
     for kind in ("run", "group", "search"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.errors import reporting
 from harness.cli.options import AsJson, File, Force, Jobs, MaxRuns, Only, Set, TrackingUri
+from harness.errors import counted
 from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
@@ -102,7 +103,6 @@ def _print_runs(runs: Sequence[PlannedRun], jobs: int | None) -> None:
 
 def _sum(runs: Sequence[PlannedRun]) -> str:
     """The plan in a line: what is to be trained and why, what is done, what is shared."""
-    from harness.cli.tables import counted
 
     reasons = Counter(run.reason for run in runs if run.is_trained)
     to_train = f"{sum(reasons.values())} to train"

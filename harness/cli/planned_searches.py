@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.tables import counted, print_table
+from harness.cli.tables import print_table
+from harness.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.cli.search_line import search_line
-from harness.cli.tables import counted
-from harness.errors import escape
+from harness.errors import counted, escape
 from harness.observer import Observer, RunOutcome, SearchProgress
 
 if TYPE_CHECKING:

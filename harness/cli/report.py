@@ -11,6 +11,7 @@ from harness.cli.errors import reporting
 from harness.cli.files import check_folder, write_text
 from harness.cli.options import File, TrackingUri
 from harness.errors import escape
+from harness.spec.metrics import TRAIN_LOSS
 
 if TYPE_CHECKING:
     from harness.comparison.report import Gathered
@@ -33,7 +34,7 @@ def report(
             "--markdown", help="Print Markdown for a pull request; a page only with --html."
         ),
     ] = False,
-    metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = "train/loss",
+    metric: Annotated[str, typer.Option("--metric", help="What is compared.")] = TRAIN_LOSS,
     log: Annotated[
         bool,
         typer.Option("--log/--no-log", help="Keep the page in the sweep's MLflow experiment too."),

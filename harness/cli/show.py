@@ -51,7 +51,7 @@ def show_run(run: StoredName, tracking_uri: TrackingUri = None, as_json: AsJson 
 def _head(found: Details) -> Iterator[tuple[str, str]]:
     """What there is to say in a line each; what is empty is not said."""
     from harness.cli.ls import state_text
-    from harness.inspection.listing import best_text, claims, seconds
+    from harness.inspection.listing import best_text, claims
     from harness.tracking import keys
 
     record = found.record
@@ -70,7 +70,7 @@ def _head(found: Details) -> Iterator[tuple[str, str]]:
     yield "trials", ", ".join(f"{n} {state}" for state, n in found.trial_states.items())
     yield "engine", record.engine or ""
     yield "started", local_time(record.start_time)
-    yield "took", duration(seconds(record))
+    yield "took", duration(record.seconds)
     yield "fingerprint", record.fingerprint or ""
     yield "trial", record.tags.get(keys.TRIAL, "")
     yield "study", record.tags.get(keys.STUDY, "")

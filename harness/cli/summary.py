@@ -6,8 +6,8 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harness.cli.tables import counted, print_table
-from harness.errors import escape
+from harness.cli.tables import print_table
+from harness.errors import counted, escape
 from harness.report.claims import ClaimResult
 from harness.search.result import SearchClaimResult, SearchResult, best_text
 from harness.spec.names import trial_name

@@ -12,15 +12,6 @@ from collections.abc import Sequence
 from harness.errors import escape
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "run"), counted(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def print_table(
     head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
 ) -> None:

@@ -1,44 +1,43 @@
 """Every claim of a sweep file, checked from what the store holds; nothing is trained or written.
 
-A claim about a run that is not there yet, or is still training, is undecided: it can come to hold.
+A claim about a run or a search that is not there yet, or has not ended, is undecided: it can come
+to hold. A run that failed has ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.comparison.selected import Curves
+from harness.comparison.source import Curves
 from harness.planning import PlannedRun
 from harness.report.claims import ClaimResult, Curve
 from harness.report.claims import check_claims as check_runs
 from harness.report.page.content import CheckedClaim
 from harness.search.claims import check_claims as check_search
-from harness.spec.sweep_file import DeclaredRun
-from harness.sweep import SweepPlan
-from harness.tracking import keys
-from harness.tracking.store import Store
+from harness.search.planned import PlannedSearch
+from harness.spec.search_claims import BetterThan
+from harness.spec.sweep_file import DeclaredRun, Sweep
 
 
-def checked_claims(plan: SweepPlan, store: Store) -> list[CheckedClaim]:
+def checked_claims(
+    sweep: Sweep, runs: Sequence[PlannedRun], searches: Sequence[PlannedSearch], curves: Curves
+) -> list[CheckedClaim]:
     """The claims of experiments, then those of searches, in the order of the file."""
-    return [*_of_runs(plan, plan.runs(), store), *_of_searches(plan)]
+    return [*_of_runs(sweep, runs, curves), *_of_searches(searches)]
 
 
-def _of_runs(
-    plan: SweepPlan, planned: Sequence[PlannedRun], store: Store
-) -> Iterator[CheckedClaim]:
-    records = {
-        run.name: run.stored
+def _of_runs(sweep: Sweep, planned: Sequence[PlannedRun], curves: Curves) -> Iterator[CheckedClaim]:
+    ended = {
+        run.name: run.stored.run_id
         for run in planned
-        if run.stored is not None and run.stored.state != keys.RUNNING
+        if run.stored is not None and run.reason != "unfinished"
     }
-    curves = Curves(store, list({record.run_id for record in records.values()}))
+    curves_of_ended = curves.among(ended.values())
 
     def curve_of(run: DeclaredRun, metric: str) -> Curve | None:
-        record = records.get(run.name)
-        return curves(record.run_id, metric) if record is not None else None
+        return curves_of_ended(ended[run.name], metric) if run.name in ended else None
 
-    experiments = {experiment.name: experiment for experiment in plan.sweep.experiments}
+    experiments = {experiment.name: experiment for experiment in sweep.experiments}
     for experiment in experiments.values():
         results = check_runs(experiment, experiments, curve_of, experiment.runs)
         seen: set[ClaimResult] = set()
@@ -55,13 +54,21 @@ def _checked(name: str, claim: ClaimResult) -> CheckedClaim:
     return CheckedClaim(name, claim.text, claim.holds, claim.observed, claim.detail)
 
 
-def _of_searches(plan: SweepPlan) -> Iterator[CheckedClaim]:
-    searches = plan.searches()
-    results = {found.search.name: found.result for found in searches}
-    rivals = {name: result if result.trials else None for name, result in results.items()}
+def _of_searches(searches: Sequence[PlannedSearch]) -> Iterator[CheckedClaim]:
+    by_name = {found.search.name: found for found in searches}
+    results = {name: found.result for name, found in by_name.items()}
     for found in searches:
-        for claim in check_search(found.search, found.result, rivals):
-            holds, detail = claim.holds, claim.detail
-            if not found.result.trials:
-                holds, detail = None, "no trial was run"
-            yield CheckedClaim(found.search.name, claim.text, holds, claim.observed, detail)
+        checked = check_search(found.search, found.result, results)
+        for claim, result in zip(found.search.config.expect, checked, strict=True):
+            holds, detail = result.holds, result.detail
+            rival = by_name[claim.better_than.search] if isinstance(claim, BetterThan) else None
+            if found.num_to_do:
+                holds, detail = None, _progress(found)
+            elif rival is not None and rival.num_to_do:
+                holds, detail = None, f"{rival.search.name}: {_progress(rival)}"
+            yield CheckedClaim(found.search.name, result.text, holds, result.observed, detail)
+
+
+def _progress(found: PlannedSearch) -> str:
+    ended = len(found.result.trials)
+    return f"{ended} of {found.num_trials} trials have ended" if ended else "no trial was run"

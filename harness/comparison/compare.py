@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.comparison.selected import Selected, check_metric, select
+from harness.comparison.selected import Selected, select
+from harness.comparison.source import Source, open_source
 from harness.errors import UsageError
 from harness.report.bands import CurveBand, bands
 from harness.report.compare import table, warnings_of
 from harness.report.statistics import Method
+from harness.spec.metrics import check_metric
 from harness.tracking import keys
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Comparison:
     """The ranked table, what it was made of, and what a reader should know of it."""
 
     frame: DataFrame
+    source: Source
     selected: Selected
     metric: str
     warnings: tuple[str, ...] = ()
@@ -68,6 +71,14 @@ def comparison(
     for step in at:
         if step < 1:
             raise UsageError(f"--at {step}: steps count from 1")
-    selected = select(file, tracking_uri)
-    frame = table(selected.rows, selected.curve_of, metric=metric, steps=at, method=method)
-    return Comparison(frame, selected, metric, tuple(warnings_of(selected.rows, metric)))
+    return comparison_of(open_source(file, tracking_uri), metric=metric, at=at, method=method)
+
+
+def comparison_of(
+    source: Source, *, metric: str, at: Sequence[int] = (), method: Method = "t"
+) -> Comparison:
+    """`comparison` of what was opened before."""
+    selected, steps = select(source), list(dict.fromkeys(at))
+    frame = table(selected.rows, selected.curve_of, metric=metric, steps=steps, method=method)
+    warnings = tuple(warnings_of(selected.rows, metric))
+    return Comparison(frame, source, selected, metric, warnings)

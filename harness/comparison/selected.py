@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
+from harness.comparison.source import Curves, Source
+from harness.comparison.trials import all_trials, best_trials, declared_trials
 from harness.errors import NothingMatched, UsageError, nearest, show
-from harness.report.rows import ComparedRun, Curve, Row, rows_of, with_seed_groups
-from harness.search.parents import of_study
-from harness.spec.load import load_sweep
-from harness.spec.metrics import METRICS
-from harness.sweep import plan_sweep
+from harness.report.rows import ComparedRun, Row, rows_of, with_seed_groups
 from harness.tracking import keys
-from harness.tracking.read import StoredRun, find_runs, histories
-from harness.tracking.store import Store, open_store
-
-
-class Curves:
-    """A metric's values by step, of runs that are read all at once, when the first is asked for."""
-
-    def __init__(self, store: Store, run_ids: Sequence[str]) -> None:
-        self.store, self.run_ids = store, run_ids
-        self._known: dict[str, dict[str, dict[int, float]]] = {}
-
-    def __call__(self, run_id: str, metric: str) -> Curve:
-        """Of one of the runs."""
-        if metric not in self._known:
-            self._known[metric] = histories(self.store, self.run_ids, metric)
-        return self._known[metric].get(run_id, {})
+from harness.tracking.read import StoredRun
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,45 +37,43 @@ class Selected:
         raise UsageError(f"no row is called {show(name)}{hint} (experiments: {experiments})")
 
 
-def select(file: str | Path | None, tracking_uri: str | None, *, trials: bool = False) -> Selected:
+def select(source: Source, *, trials: bool = False) -> Selected:
     """What of a sweep file, or of the whole store, is there to be compared.
 
     Of a search that is its best trial's run; with ``trials`` every trial instead. Raises
-    StoreError where there is no store, NothingMatched where there is no run in it.
+    NothingMatched where there is no run of it.
     """
-    sweep = load_sweep(file) if file is not None else None
-    store = open_store(tracking_uri, create=False)
-    records = find_runs(store)
-    missing: tuple[str, ...] = ()
+    sweep, records = source.sweep, source.records
     if sweep is None:
         runs = _all_runs(records)
+        runs += all_trials(records) if trials else best_trials(records)
     else:
-        planned = plan_sweep(sweep, tracking_uri=tracking_uri)
-        missing = tuple(run.name for run in planned if run.stored is None)
-        runs = [
-            ComparedRun(
-                run.name,
-                run.declared.experiment,
-                run.stored,
-                run.declared.group if run.declared.seed_index is not None else None,
-            )
-            for run in planned
-            if run.stored is not None
-        ]
-    name = sweep.name if sweep is not None else None
-    runs += _trials(records, name) if trials else _searches(records, name)
+        runs = _declared_runs(source)
+        runs += declared_trials(source) if trials else best_trials(records, source.studies())
     if not runs:
         raise NothingMatched("none of the runs is in the store yet: run `harness run FILE` first")
-    ids = list(dict.fromkeys(run.record.run_id for run in runs))
-    return Selected(tuple(rows_of(with_seed_groups(runs))), Curves(store, ids), missing)
+    rows = rows_of(with_seed_groups(runs, by_sweep=sweep is None))
+    missing = tuple(run.name for run in source.runs if run.stored is None)
+    return Selected(tuple(rows), source.curves.among(run_ids(rows)), missing)
 
 
-def check_metric(metric: str) -> None:
-    """Raises UsageError for a metric that no run logs."""
-    if metric not in METRICS:
-        near = nearest(metric, METRICS)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"no run logs the metric {show(metric)}{hint} ({', '.join(METRICS)})")
+def run_ids(rows: Iterable[Row]) -> list[str]:
+    """The ids of the runs of some rows."""
+    return [run.record.run_id for row in rows for run in row.runs]
+
+
+def _declared_runs(source: Source) -> list[ComparedRun]:
+    """The runs of a sweep file that are in the store, each under its own name."""
+    return [
+        ComparedRun(
+            run.name,
+            run.declared.experiment,
+            run.stored,
+            run.declared.group if run.declared.seed_index is not None else None,
+        )
+        for run in source.runs
+        if run.stored is not None
+    ]
 
 
 def _all_runs(records: Sequence[StoredRun]) -> list[ComparedRun]:
@@ -118,34 +98,6 @@ def _all_runs(records: Sequence[StoredRun]) -> list[ComparedRun]:
         run for run in runs.values() if run.run_id not in grouped and keys.TRIAL not in run.tags
     ]
     return compared + [ComparedRun(run.name, run.experiment, run, row=run.run_id) for run in alone]
-
-
-def _searches(records: Sequence[StoredRun], sweep: str | None) -> list[ComparedRun]:
-    """A row for each search, of the store or of one sweep: its best trial's run."""
-    runs = {record.run_id: record for record in records}
-    return [
-        ComparedRun(f"{parent.name} (best)", parent.experiment, best, row=parent.run_id)
-        for parent in _search_parents(records, sweep)
-        if (best := runs.get(parent.tags.get(keys.BEST_RUN, ""))) is not None
-    ]
-
-
-def _trials(records: Sequence[StoredRun], sweep: str | None) -> list[ComparedRun]:
-    """Every trial of the searches, of the store or of one sweep, as a run of the search."""
-    return [
-        ComparedRun(run.name, parent.name, run, row=run.run_id)
-        for parent in _search_parents(records, sweep)
-        for run in of_study(records, parent.tags.get(keys.STUDY, ""), "run")
-    ]
-
-
-def _search_parents(records: Sequence[StoredRun], sweep: str | None) -> list[StoredRun]:
-    return [
-        record
-        for record in records
-        if record.kind == "search" and record.superseded_by is None
-        if sweep is None or record.sweep == sweep
-    ]
 
 
 def _is_under(run: StoredRun, parent: StoredRun) -> bool:

@@ -11,6 +11,7 @@ from harness.search.parents import of_study
 from harness.spec.defaults import default_settings
 from harness.spec.settings import SETTINGS
 from harness.tracking import keys
+from harness.tracking.environment import CODE, ENVIRONMENT, facts_of
 from harness.tracking.read import (
     StoredRun,
     checkpoints,
@@ -23,21 +24,6 @@ from harness.tracking.record import DatasetInput
 from harness.tracking.resolve import choose_run
 from harness.tracking.store import Store
 
-# What made a run's numbers beside its settings: what it is called here, and its tag.
-ENVIRONMENT: Mapping[str, str] = {
-    "python": keys.PYTHON,
-    "torch": keys.TORCH,
-    "mlflow": keys.MLFLOW,
-    "harness": keys.VERSION,
-    "host": keys.HOST,
-    "cpu": keys.CPU,
-    "platform": keys.PLATFORM,
-    "device": keys.DEVICE,
-    "threads": keys.THREADS,
-    "deterministic": keys.DETERMINISTIC,
-    "user": keys.USER,
-}
-CODE: Mapping[str, str] = {"git_commit": keys.GIT_COMMIT, "git_dirty": keys.GIT_DIRTY}
 TRIAL_STATES = "trials."  # in front of a search's params that count its trials
 
 
@@ -65,12 +51,12 @@ class Details:
     @property
     def environment(self) -> dict[str, str]:
         """Where it was made, of what is known."""
-        return _named(self.record, ENVIRONMENT)
+        return facts_of(self.record.tags, ENVIRONMENT)
 
     @property
     def code(self) -> dict[str, str]:
         """The commit of the working directory, and whether files were changed since."""
-        return _named(self.record, CODE)
+        return facts_of(self.record.tags, CODE)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -151,7 +137,3 @@ def _members(record: StoredRun, runs: Sequence[StoredRun]) -> list[StoredRun]:
     if record.kind == "search":
         return of_study(runs, record.tags.get(keys.STUDY, ""), "run")
     return []
-
-
-def _named(record: StoredRun, names: Mapping[str, str]) -> dict[str, str]:
-    return {name: record.tags[key] for name, key in names.items() if key in record.tags}

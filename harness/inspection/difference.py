@@ -11,14 +11,15 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from harness.errors import UsageError, nearest, show
-from harness.inspection.details import CODE, ENVIRONMENT
 from harness.inspection.listing import finite
-from harness.spec.metrics import METRICS
+from harness.spec.metrics import TRAIN_LOSS, check_metric
 from harness.tracking import keys
+from harness.tracking.environment import CODE, ENVIRONMENT, Fact, facts_of
 from harness.tracking.read import StoredRun, dataset_of, find_runs, history
 from harness.tracking.resolve import choose_run
 from harness.tracking.store import Store
+
+MADE = {"engine": Fact(keys.ENGINE, "engine"), **ENVIRONMENT}
 
 Pair = tuple[str | None, str | None]
 
@@ -81,21 +82,21 @@ class Difference:
         }
 
 
-def difference(store: Store, a: str, b: str, metric: str = "train/loss") -> Difference:
+def difference(store: Store, a: str, b: str, metric: str = TRAIN_LOSS) -> Difference:
     """In what the runs named ``a`` and ``b`` differ.
 
     Raises UsageError for a name that no run bears, and for a metric that neither run has.
     """
     runs = find_runs(store)
     one, other = choose_run(runs, a), choose_run(runs, b)
-    _check_metric(metric, one, other)
+    check_metric(metric, [*one.metrics, *other.metrics], nobody="neither run has the metric")
     return Difference(
         one,
         other,
         settings=_differing(one.params, other.params),
-        environment=_tags({"engine": keys.ENGINE, **ENVIRONMENT}, one, other),
+        environment=_differing(facts_of(one.tags, MADE), facts_of(other.tags, MADE)),
         data=_differing(_data(store, one), _data(store, other)),
-        code=_tags(CODE, one, other),
+        code=_differing(facts_of(one.tags, CODE), facts_of(other.tags, CODE)),
         parting=compare_curves(
             metric, history(store, one.run_id, metric), history(store, other.run_id, metric)
         ),
@@ -117,27 +118,12 @@ def _bits(value: float) -> bytes:
     return struct.pack("<d", value)
 
 
-def _check_metric(metric: str, *runs: StoredRun) -> None:
-    known = dict.fromkeys([*METRICS, *(name for run in runs for name in run.metrics)])
-    if metric not in known:
-        near = nearest(metric, known)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(
-            f"neither run has the metric {show(metric)}{hint} ({', '.join(map(show, known))})"
-        )
-
-
 def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, Pair]:
     return {
         path: (a.get(path), b.get(path))
         for path in dict.fromkeys([*a, *b])
         if a.get(path) != b.get(path)
     }
-
-
-def _tags(names: Mapping[str, str], a: StoredRun, b: StoredRun) -> dict[str, Pair]:
-    one, other = ({n: r.tags[key] for n, key in names.items() if key in r.tags} for r in (a, b))
-    return _differing(one, other)
 
 
 def _data(store: Store, run: StoredRun) -> dict[str, str]:

@@ -23,11 +23,6 @@ Value = str | float | int | None
 BEST = "best."  # in front of the params that say what a search found
 
 
-def seconds(run: StoredRun) -> float | None:
-    """How long it took, from its start to its end."""
-    return None if run.end_time is None else (run.end_time - run.start_time) / 1000
-
-
 def best_value(run: StoredRun) -> float | None:
     """The value of a search's best trial, None without one."""
     value = number(run.params.get(f"{BEST}value"))
@@ -75,7 +70,7 @@ COLUMNS: Mapping[str, Callable[[StoredRun], Value]] = {
     "claims": lambda run: claims(run),
     "best": best_value,
     "started": lambda run: run.start_time,
-    "took": seconds,
+    "took": lambda run: run.seconds,
     "id": lambda run: run.run_id,
 }
 
@@ -163,7 +158,7 @@ def to_json(run: StoredRun, num_within: int | None) -> dict[str, Any]:
         "settings": dict(run.params),
         "started": iso_time(run.start_time),
         "ended": iso_time(run.end_time),
-        "seconds": seconds(run),
+        "seconds": run.seconds,
         "n_runs": num_within if run.kind == "group" else None,
         "n_trials": num_within if run.kind == "search" else None,
         "best_value": best_value(run),

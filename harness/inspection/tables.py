@@ -19,9 +19,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError, nearest, show
 from harness.inspection.listing import number, to_json
-from harness.spec.metrics import METRICS
+from harness.spec.metrics import TRAIN_LOSS, check_metric
 from harness.tracking.read import StoredRun, all_histories, find_runs
 from harness.tracking.resolve import choose_run
 from harness.tracking.store import Store, open_store
@@ -29,7 +28,6 @@ from harness.tracking.store import Store, open_store
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-TRAIN_LOSS = "train/loss"
 HISTORY_COLUMNS = ("sweep", "name", "run_id", "metric", "step", "value")
 RUN_COLUMNS = (
     *("name", "sweep", "experiment", "kind", "run_id", "status", "fingerprint", "engine"),
@@ -69,7 +67,9 @@ def history_frame(
     import numpy as np
     import pandas as pd
 
-    _check_metrics(metrics, runs)
+    logged = [name for run in runs for name in run.metrics]
+    for name in metrics:
+        check_metric(name, logged, nobody="none of the runs has the metric")
     owners: list[tuple[str, str, str, str]] = []
     lengths: list[int] = []
     steps: list[int] = []
@@ -126,15 +126,3 @@ def _setting(texts: Sequence[str | None]) -> Any:
     whole = all(value is None or isinstance(value, int) for value in numbers)
     fits = all(value is None or abs(value) < 2**63 for value in numbers)
     return pd.Series(numbers, dtype="Int64" if whole and fits else "float64")
-
-
-def _check_metrics(metrics: Sequence[str], runs: Sequence[StoredRun]) -> None:
-    known = dict.fromkeys([*METRICS, *(metric for run in runs for metric in run.metrics)])
-    for metric in metrics:
-        if metric not in known:
-            near = nearest(metric, known)
-            hint = f"; did you mean {near}?" if near else ""
-            raise UsageError(
-                f"none of the runs has the metric {show(metric)}{hint} "
-                f"({', '.join(map(show, known))})"
-            )

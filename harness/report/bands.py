@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from harness.report.rows import Curve, Row
+from harness.report.statistics import common_steps
+from harness.spec.metrics import TRAIN_LOSS
 
 CurveOf = Callable[[str, str], Curve]
 """A run id and a metric to the values by step."""
@@ -22,7 +24,7 @@ class CurveBand:
     high: Curve
 
 
-def bands(rows: Sequence[Row], curve_of: CurveOf, metric: str = "train/loss") -> list[CurveBand]:
+def bands(rows: Sequence[Row], curve_of: CurveOf, metric: str = TRAIN_LOSS) -> list[CurveBand]:
     """The curves of the rows, in their order; rows without a value are left out.
 
     A group's are over the steps that all of its runs have.
@@ -30,7 +32,7 @@ def bands(rows: Sequence[Row], curve_of: CurveOf, metric: str = "train/loss") ->
     found = []
     for row in rows:
         curves = [curve_of(run.record.run_id, metric) for run in row.runs]
-        steps = sorted(set(curves[0]).intersection(*curves[1:]))
+        steps = common_steps(curves)
         if steps:
             columns = {step: [curve[step] for curve in curves] for step in steps}
             mean = {step: math.fsum(values) / len(values) for step, values in columns.items()}

@@ -17,6 +17,7 @@ from harness.spec.evaluations import Evaluations
 from harness.spec.expectations import Claim, Place, Reference
 from harness.spec.metrics import METRICS
 from harness.spec.pairing import partner
+from harness.spec.reductions import reduced
 from harness.spec.sweep_file import DeclaredRun, Experiment
 
 Curve = Mapping[int, float]
@@ -176,12 +177,12 @@ class _Check:
         curve = self._curve(run)
         values = [curve.get(step) for step in looked_at]
         known = [v for v in values if v is not None and math.isfinite(v)]
-        return _reduce(known, place.by) if len(known) == len(values) else None
+        return reduced(known, place.by) if len(known) == len(values) else None
 
     def _recorded(self, run: DeclaredRun) -> Sequence[int]:
         """The steps that have a value, by the settings with which the run was made."""
         steps = run.config.train.steps
-        if METRICS[self.claim.metric] != "evaluations":
+        if METRICS[self.claim.metric].recorded != "evaluations":
             return range(1, steps + 1)
         evaluations = Evaluations.of(run.config)
         if not evaluations.holds_out:
@@ -210,15 +211,3 @@ class _Check:
         largest = max(abs(ours[step] - theirs[step]) for step in wanted)
         detail = f"they part at step {differing[0]}" if differing else ""
         return ClaimResult(self.claim.text, not differing, largest, detail)
-
-
-_REDUCTIONS: dict[str, Callable[[Sequence[float]], float]] = {
-    "mean": statistics.fmean,
-    "median": statistics.median,
-    "min": min,
-    "max": max,
-}
-
-
-def _reduce(values: Sequence[float], by: str) -> float:
-    return float(_REDUCTIONS[by](values))

@@ -21,18 +21,18 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.report.bands import CurveOf
-from harness.report.rows import HIGHER_IS_BETTER, Row
+from harness.report.rows import Row
+from harness.report.settings import telling_settings
 from harness.report.statistics import FEW, INTERVALS, Method
+from harness.spec.metrics import METRICS, TRAIN_LOSS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-LOSSES = frozenset({"train/loss", "val/loss"})
-_NOT_SETTINGS = ("train.log_every", "checkpoint.")  # they decide no number
 _COLUMNS = ("name", "experiment", "state", "n", "final", "low", "high", "median", "best", "worst")
 
 
@@ -40,7 +40,7 @@ def table(
     rows: Sequence[Row],
     curve_of: CurveOf,
     *,
-    metric: str = "train/loss",
+    metric: str = TRAIN_LOSS,
     steps: Sequence[int] = (),
     method: Method = "t",
 ) -> DataFrame:
@@ -49,17 +49,17 @@ def table(
 
     cells = [_cells(row, curve_of, metric, steps, method) for row in rows]
     columns = [*_COLUMNS, "diverged", *(f"step {step}" for step in steps)]
-    columns += ["perplexity"] if metric in LOSSES else []
+    columns += ["perplexity"] if METRICS[metric].is_loss else []
     frame = pd.DataFrame(cells, columns=columns)
     shared = [row.settings for row in rows]
     settings = {path: [each.get(path, "") for each in shared] for path in telling_settings(shared)}
     frame = pd.concat([frame, pd.DataFrame(settings, index=frame.index)], axis=1)
-    ascending = metric not in HIGHER_IS_BETTER
+    ascending = not METRICS[metric].more_is_better
     ranked = frame.sort_values("final", ascending=ascending, na_position="last", kind="stable")
     return ranked.reset_index(drop=True)
 
 
-def warnings_of(rows: Sequence[Row], metric: str = "train/loss") -> list[str]:
+def warnings_of(rows: Sequence[Row], metric: str = TRAIN_LOSS) -> list[str]:
     """What a reader should know before believing the intervals."""
     few = [row.name for row in rows if len(row.runs) > 1 and 0 < len(row.finals(metric)) < FEW]
     if not few:
@@ -111,22 +111,6 @@ def _final_cells(finals: Sequence[float], metric: str, method: Method) -> dict[s
     cells |= {"final": interval.mean, "low": interval.low, "high": interval.high}
     if len(finals) > 1:
         ends = (min(finals), max(finals))
-        best, worst = reversed(ends) if metric in HIGHER_IS_BETTER else ends
+        best, worst = reversed(ends) if METRICS[metric].more_is_better else ends
         cells |= {"median": statistics.median(finals), "best": best, "worst": worst}
     return cells
-
-
-def telling_settings(
-    all_params: Sequence[Mapping[str, str]], *, first: Iterable[str] = ()
-) -> list[str]:
-    """The settings of which at least two rows that have them differ, those in ``first`` leading.
-
-    A setting that one optimizer has and the other lacks tells nothing beyond the optimizer's name.
-    """
-    paths = dict.fromkeys([*first, *(path for params in all_params for path in params)])
-    return [
-        path
-        for path in paths
-        if not path.startswith(_NOT_SETTINGS)
-        and len({params[path] for params in all_params if path in params}) > 1
-    ]

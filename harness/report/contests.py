@@ -12,9 +12,10 @@ import statistics
 from collections.abc import Sequence
 
 from harness.report.bands import CurveOf
-from harness.report.reaching import Reached, first_step, reaching
-from harness.report.rows import HIGHER_IS_BETTER, Row
-from harness.report.versus import Versus, best_row, versus
+from harness.report.reaching import Reached, reaching
+from harness.report.rows import Row
+from harness.report.versus import Versus, best_row, rank, verdict
+from harness.spec.metrics import METRICS
 
 MAX_VERDICTS = 3
 """The winner against so many others; the table has them all."""
@@ -22,14 +23,11 @@ MAX_VERDICTS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """The row that speaks for ``name``, when it comes to the contest's target, and where each of
-    its runs did: the first step, None for a run that never did."""
+    """The row that speaks for ``name``, and when its runs come to the contest's target."""
 
     name: str
     row: Row
-    num_rows: int
     reached: Reached
-    first_steps: tuple[int | None, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,29 +68,15 @@ def _sides(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _contest(sides: dict[str, list[Row]], curve_of: CurveOf, metric: str) -> Contest:
     best = _distinct({name: best_row(rows, metric) for name, rows in sides.items()})
-    left, ranked = dict(best), []
-    while left:
-        winner = best_row(list(left.values()), metric)
-        ranked.append(next(name for name, row in left.items() if row is winner))
-        del left[ranked[-1]]
+    ranked = sorted(best, key=lambda name: rank(best[name], metric))
     means = [statistics.fmean(row.finals(metric).values()) for row in best.values()]
-    target = math.nan if metric in HIGHER_IS_BETTER else max(means)
+    target = math.nan if METRICS[metric].more_is_better else max(means)
     contenders = [
-        Contender(
-            name,
-            best[name],
-            len(sides[name]),
-            reaching(best[name].runs, curve_of, metric, target),
-            tuple(
-                first_step(curve_of(run.record.run_id, metric), target) for run in best[name].runs
-            ),
-        )
+        Contender(name, best[name], reaching(best[name].runs, curve_of, metric, target))
         for name in ranked
     ]
-    verdicts = [
-        versus((ranked[0], sides[ranked[0]]), (name, sides[name]), curve_of, metric=metric)
-        for name in ranked[1 : MAX_VERDICTS + 1]
-    ]
+    first, *others = ((name, sides[name]) for name in ranked)
+    verdicts = [verdict(first, other, metric) for other in others[:MAX_VERDICTS]]
     return Contest(tuple(contenders), tuple(verdicts), target)
 
 

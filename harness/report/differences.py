@@ -14,7 +14,7 @@ import dataclasses
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.report.statistics import t_quantile
 
@@ -23,6 +23,9 @@ MAX_EXACT = 16
 MAX_SEEDS = 10_000
 CLOSE = 1e-9
 """Of the observed mean's size: sums in another order differ by as much."""
+
+_Error = Callable[[int], tuple[float, float]]
+"""With so many seeds more a side: the standard error, and its degrees of freedom."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +63,14 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     if n < 2:
         return _of_one(n, mean, paired=True)
     spread = statistics.stdev(differences)
+
+    def error(more: int) -> tuple[float, float]:
+        return spread / math.sqrt(n + more), n + more - 1
+
     return dataclasses.replace(
-        _t_test(mean, spread / math.sqrt(n), n - 1, n, paired=True),
+        _t_test(mean, error, n, paired=True),
         p_permutation=permutation_p(differences),
         effect=_ratio(mean, spread),
-        more=_more(mean, spread, n),
     )
 
 
@@ -73,15 +79,17 @@ def welch_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     n, mean = min(len(a), len(b)), statistics.fmean(a) - statistics.fmean(b)
     if n < 2:
         return _of_one(n, mean, paired=False)
-    squares = [statistics.variance(side) / len(side) for side in (a, b)]
-    error = math.sqrt(sum(squares))
-    weights = sum(square**2 / (len(side) - 1) for square, side in zip(squares, (a, b), strict=True))
-    degrees = sum(squares) ** 2 / weights if weights else float(len(a) + len(b) - 2)
-    pooled = math.sqrt((statistics.variance(a) + statistics.variance(b)) / 2)
+    variances = [statistics.variance(side) for side in (a, b)]
+
+    def error(more: int) -> tuple[float, float]:
+        sizes = (len(a) + more, len(b) + more)
+        squares = [variance / size for variance, size in zip(variances, sizes, strict=True)]
+        total = sum(squares)
+        weights = sum(s**2 / (size - 1) for s, size in zip(squares, sizes, strict=True))
+        return math.sqrt(total), total**2 / weights if weights else sum(sizes) - 2
+
     return dataclasses.replace(
-        _t_test(mean, error, degrees, n, paired=False),
-        effect=_ratio(mean, pooled),
-        more=_more(mean, error * math.sqrt(n), n),
+        _t_test(mean, error, n, paired=False), effect=_ratio(mean, math.sqrt(sum(variances) / 2))
     )
 
 
@@ -100,12 +108,14 @@ def permutation_p(differences: Sequence[float]) -> float:
     return float(np.mean(means >= seen * (1 - CLOSE)))
 
 
-def _t_test(mean: float, error: float, degrees: float, n: int, *, paired: bool) -> Difference:
+def _t_test(mean: float, error: _Error, n: int, *, paired: bool) -> Difference:
     from scipy.special import stdtr
 
-    half = t_quantile(degrees) * error
-    p = 2 * float(stdtr(degrees, -abs(mean) / error)) if error else float(mean == 0)
-    return Difference(n, paired, mean, mean - half, mean + half, p, math.nan, math.nan, None)
+    size, degrees = error(0)
+    half = _half_width(error, 0)
+    p = 2 * float(stdtr(degrees, -abs(mean) / size)) if size else float(mean == 0)
+    nan, more = math.nan, _more(mean, error, n)
+    return Difference(n, paired, mean, mean - half, mean + half, p, nan, nan, more)
 
 
 def _of_one(n: int, mean: float, *, paired: bool) -> Difference:
@@ -119,21 +129,26 @@ def _ratio(mean: float, spread: float) -> float:
     return math.copysign(math.inf, mean) if mean else 0.0
 
 
-def _more(mean: float, spread: float, n: int) -> int | None:
+def _half_width(error: _Error, more: int) -> float:
+    size, degrees = error(more)
+    return t_quantile(degrees) * size
+
+
+def _more(mean: float, error: _Error, n: int) -> int | None:
     """Seeds beyond n at which the half width of the interval falls below the mean.
 
-    The half width falls as n grows, so the number is found by halving.
+    The half width falls as seeds are added, so the number is found by halving.
     """
 
-    def is_enough(seeds: int) -> bool:
-        return t_quantile(seeds - 1) * spread / math.sqrt(seeds) < abs(mean)
+    def is_enough(more: int) -> bool:
+        return _half_width(error, more) < abs(mean)
 
-    if is_enough(n):
+    if is_enough(0):
         return 0
-    if mean == 0 or not is_enough(MAX_SEEDS):
+    low, high = 0, max(MAX_SEEDS - n, 0)
+    if mean == 0 or not is_enough(high):
         return None
-    low, high = n, MAX_SEEDS
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return high - n
+    return high

@@ -10,11 +10,13 @@ import csv
 import html
 import io
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_SPECIAL = re.compile(r"([\\`*_\[\]|~#])")  # in Markdown
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -44,10 +46,19 @@ def shown_columns(frame: DataFrame) -> list[str]:
 def markdown(frame: DataFrame) -> str:
     """The table in GitHub's Markdown."""
     columns = shown_columns(frame)
-    rows = [[_markdown_cell(cell(row[c])) for c in columns] for _, row in frame.iterrows()]
-    head = f"| {' | '.join(_markdown_cell(c) for c in columns)} |"
+    rows = [[escaped(cell(row[c])) for c in columns] for _, row in frame.iterrows()]
+    head = f"| {' | '.join(escaped(c) for c in columns)} |"
     rule = f"|{'|'.join('---:' if _numeric(frame[c]) else '---' for c in columns)}|"
     return "\n".join([head, rule, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def escaped(words: str) -> str:
+    """What a user wrote, as Markdown on one line that GitHub shows as it is.
+
+    >>> escaped("a_b <i> [x](y)")
+    'a\\\\_b &lt;i&gt; \\\\[x\\\\](y)'
+    """
+    return html.escape(_SPECIAL.sub(r"\\\1", " ".join(words.split())), quote=False)
 
 
 def csv_text(frame: DataFrame) -> str:
@@ -93,10 +104,6 @@ _STYLE = (
 
 def _numeric(column: Any) -> bool:
     return bool(column.dtype.kind in "if")
-
-
-def _markdown_cell(text: str) -> str:
-    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
 
 
 def guarded(text: str) -> str:

@@ -7,6 +7,7 @@ when they run out, and the same name has the same place in the order everywhere.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,14 +21,23 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-STYLES = ("-", "--", ":", "-.")
+_STYLES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}  # as matplotlib has them
+DASHES = tuple(_STYLES)
 MAX_LEGEND = 24
 
 
-def curves_figure(bands: Sequence[CurveBand], metric: str, colours: Sequence[str] = ()) -> Figure:
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """How a curve is drawn: its colour, and one of `DASHES`."""
+
+    colour: str
+    dash: str
+
+
+def curves_figure(bands: Sequence[CurveBand], metric: str, styles: Sequence[Line] = ()) -> Figure:
     """The curves of a metric over the steps, log-scaled where every value is positive.
 
-    ``colours`` are those of the curves; by default each has the next of `COLOURS`.
+    ``styles`` are those of the curves; by default each has the next of `COLOURS`.
     """
     from matplotlib.figure import Figure  # no pyplot: no global state, no display
 
@@ -35,11 +45,11 @@ def curves_figure(bands: Sequence[CurveBand], metric: str, colours: Sequence[str
     axes = figure.add_subplot()
     lines: list[Line2D] = []
     for i, band in enumerate(bands):
-        colour = colours[i] if colours else COLOURS[i % len(COLOURS)]
-        style = STYLES[i // len(COLOURS) % len(STYLES)]
+        line = styles[i] if styles else _line(i)
         steps = list(band.mean)
         values = list(band.mean.values())
         marker = "o" if len(steps) == 1 else None
+        style, colour = _STYLES[line.dash], line.colour
         lines += axes.plot(steps, values, style, color=colour, linewidth=1.5, marker=marker)
         if band.low != band.high:
             low, high = list(band.low.values()), list(band.high.values())
@@ -52,6 +62,10 @@ def curves_figure(bands: Sequence[CurveBand], metric: str, colours: Sequence[str
     if 0 < len(bands) <= MAX_LEGEND:
         _add_legend(figure, lines, [band.name for band in bands])
     return figure
+
+
+def _line(i: int) -> Line:
+    return Line(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)])
 
 
 def _add_legend(figure: Figure, lines: Sequence[Line2D], names: Sequence[str]) -> None:

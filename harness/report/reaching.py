@@ -17,36 +17,40 @@ from harness.report.rows import ComparedRun, Curve
 
 @dataclasses.dataclass(frozen=True)
 class Reached:
-    """Over the runs of a side: how many of ``n`` came to the loss, and the means over those.
+    """When each run of a side first came to the loss: the step, None for one that never did.
 
-    ``step`` and ``seconds`` are NaN where none did.
+    ``step`` and ``seconds`` are the means over those that did, NaN where none did.
     """
 
-    n: int
-    reached: int
+    first_steps: tuple[int | None, ...]
     step: float
     seconds: float
 
+    @property
+    def n(self) -> int:
+        """How many runs there are."""
+        return len(self.first_steps)
 
-def first_step(curve: Curve, target: float) -> int | None:
-    """The first step whose value is at most ``target``; None where there is none."""
-    return next((step for step in sorted(curve) if curve[step] <= target), None)
+    @property
+    def reached(self) -> int:
+        """How many of them came to the loss."""
+        return sum(step is not None for step in self.first_steps)
 
 
 def reaching(runs: Sequence[ComparedRun], curve_of: CurveOf, metric: str, target: float) -> Reached:
     """When the runs first came to the loss ``target``."""
-    steps, seconds = [], []
-    for run in runs:
-        curve = curve_of(run.record.run_id, metric)
-        step = first_step(curve, target)
-        if step is not None:
-            steps.append(step)
-            seconds.append(_seconds(run) * step / max(curve))
-    mean_step = statistics.fmean(steps) if steps else math.nan
+    curves = [curve_of(run.record.run_id, metric) for run in runs]
+    first_steps = tuple(_first_step(curve, target) for curve in curves)
+    steps = [step for step in first_steps if step is not None]
+    seconds = [
+        run.record.seconds * step / max(curve)
+        for run, curve, step in zip(runs, curves, first_steps, strict=True)
+        if step is not None and run.record.seconds is not None
+    ]
     mean_seconds = statistics.fmean(seconds) if seconds else math.nan
-    return Reached(len(runs), len(steps), mean_step, mean_seconds)
+    return Reached(first_steps, statistics.fmean(steps) if steps else math.nan, mean_seconds)
 
 
-def _seconds(run: ComparedRun) -> float:
-    end = run.record.end_time
-    return math.nan if end is None else (end - run.record.start_time) / 1000
+def _first_step(curve: Curve, target: float) -> int | None:
+    """The first step whose value is at most ``target``; None where there is none."""
+    return next((step for step in sorted(curve) if curve[step] <= target), None)

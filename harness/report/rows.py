@@ -12,12 +12,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
+from harness.report.settings import shared_settings
 from harness.tracking.read import StoredRun
 
 Curve = Mapping[int, float]
 Seed = tuple[str, str]
 
-HIGHER_IS_BETTER = frozenset({"eval/next_token_accuracy"})
 SEED_SETTINGS = ("seed.model", "seed.data")
 _SEED_PART = re.compile(r"(?<=[/,])(seed|seed\.model|seed\.data|model|data)=\d+(,|$)")
 
@@ -63,12 +63,7 @@ class Row:
     @property
     def settings(self) -> dict[str, str]:
         """The settings that its runs share, by their dotted paths."""
-        first, *others = (run.record.params for run in self.runs)
-        return {
-            path: value
-            for path, value in first.items()
-            if all(other.get(path) == value for other in others)
-        }
+        return shared_settings([run.record.params for run in self.runs])
 
     @property
     def num_diverged(self) -> int:
@@ -89,16 +84,18 @@ def rows_of(runs: Sequence[ComparedRun]) -> list[Row]:
     return [Row(name, tuple(members)) for (name, _), members in rows.items()]
 
 
-def with_seed_groups(runs: Sequence[ComparedRun]) -> list[ComparedRun]:
+def with_seed_groups(runs: Sequence[ComparedRun], *, by_sweep: bool = False) -> list[ComparedRun]:
     """The runs, those that differ in nothing but seeds with the name of their group.
 
     What is in a group already stays there. A run that stands in the table under two names is of
-    two rows, and of no group but its own.
+    two rows, and of no group but its own. With ``by_sweep`` only runs that one sweep trained form
+    a group: names are of several sweeps, which may use one twice.
     """
     alike: dict[tuple[str, ...], list[ComparedRun]] = {}
     for run in runs:
         if run.group is None and run.record.group and run.record.kind == "run":
-            key = (run.record.sweep, run.experiment, run.record.group)
+            sweep = run.record.sweep if by_sweep else ""
+            key = (sweep, run.experiment, run.record.group)
             alike.setdefault(key, []).append(run)
     groups: dict[int, tuple[str, str]] = {}
     for members in alike.values():

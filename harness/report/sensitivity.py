@@ -18,11 +18,13 @@ import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from harness.report.bands import CurveOf
+from harness.report.families import Family, families
 from harness.report.rows import Row, Seed
 from harness.report.statistics import CONFIDENCE, Interval, t_interval
+from harness.spec.metrics import TRAIN_LOSS
 
 LR = "optimizer.lr"
 RESAMPLES = 2000
@@ -57,19 +59,15 @@ class LrPoint:
 
 
 @dataclasses.dataclass(frozen=True)
-class LrCurve:
+class LrCurve(Family[LrPoint]):
     """The final loss over the learning rate, all other settings but the seeds alike.
 
-    ``settings`` are those that tell this curve from the others of the table. ``optimum`` is the
-    learning rate of the lowest mean; ``optimum_low`` and ``optimum_high`` bound those that were
-    best in 95 % of 2,000 resamples of the seeds, NaN with fewer than 2 seeds. ``cliff`` is the
-    lowest learning rate above the optimum at which half of the runs diverged or ended no lower
-    than they began; NaN where there is none in the range.
+    ``optimum`` is the learning rate of the lowest mean; ``optimum_low`` and ``optimum_high`` bound
+    those that were best in 95 % of 2,000 resamples of the seeds, NaN with fewer than 2 seeds.
+    ``cliff`` is the lowest learning rate above the optimum at which half of the runs diverged or
+    ended no lower than they began; NaN where there is none in the range.
     """
 
-    name: str
-    settings: Mapping[str, str]
-    points: tuple[LrPoint, ...]
     best: Interval | None
     optimum: float
     optimum_low: float
@@ -78,64 +76,57 @@ class LrCurve:
     sensitivity: float
 
     @property
-    def is_at_the_edge(self) -> bool:
-        """Whether the optimum is an end of the range: the true one may lie beyond."""
-        return self.optimum in (self.points[0].lr, self.points[-1].lr)
+    def edge(self) -> Literal["", "low", "high"]:
+        """The end of the range that the optimum is: the true one may lie beyond."""
+        if self.optimum == self.points[0].lr:
+            return "low"
+        return "high" if self.optimum == self.points[-1].lr else ""
 
 
 def lr_curves(
     rows: Sequence[Row],
     curve_of: CurveOf,
     *,
-    metric: str = "train/loss",
+    metric: str = TRAIN_LOSS,
     between: tuple[float, float] | None = None,
 ) -> list[LrCurve]:
     """A curve for each set of rows that differ in the learning rate, of at least two of them.
 
-    ``between`` is the range that counts, both ends in it; by default all that is there. Rows of
-    one learning rate alone, and such as have neither finished nor diverged, are left out.
+    The metric is a loss. ``between`` is the range that counts, both ends in it; by default all that
+    is there. Rows of one learning rate alone, and such as have neither finished nor diverged, are
+    left out.
     """
-    families: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        lr = _lr(row)
-        inside = between is None or between[0] <= lr <= between[1]
-        if inside and not math.isnan(lr):
-            families.setdefault(_family(row), []).append(row)
-    curves = []
-    for members in families.values():
-        points = [point for row in members if (point := _point(row, curve_of, metric))]
-        points.sort(key=lambda point: point.lr)
-        if len({point.lr for point in points}) > 1:
-            curves.append((members[0], tuple(points)))
-    return [_curve(first, points, [row for row, _ in curves]) for first, points in curves]
+
+    def point(row: Row, lr: float) -> LrPoint | None:
+        return _point(row, lr, curve_of, metric) if _is_inside(lr, between) else None
+
+    return [_curve(family) for family in families(rows, LR, point)]
 
 
-def _family(row: Row) -> tuple[str, ...]:
-    """What rows of one curve have in common: all settings but the learning rate."""
-    others = (f"{path}={value}" for path, value in sorted(row.settings.items()) if path != LR)
-    return (row.experiment, *others)
+def lr_families(
+    rows: Sequence[Row], between: tuple[float, float] | None = None
+) -> list[Family[Row]]:
+    """The rows of each curve, where they are at two learning rates at least; no curve is read."""
+    return families(rows, LR, lambda row, lr: row if _is_inside(lr, between) else None)
 
 
-def _lr(row: Row) -> float:
-    try:
-        return float(row.settings.get(LR, "nan"))
-    except ValueError:
-        return math.nan
+def _is_inside(lr: float, between: tuple[float, float] | None) -> bool:
+    return between is None or between[0] <= lr <= between[1]
 
 
-def _point(row: Row, curve_of: CurveOf, metric: str) -> LrPoint | None:
+def _point(row: Row, lr: float, curve_of: CurveOf, metric: str) -> LrPoint | None:
     finals = row.finals(metric)
     losses, starts = {}, []
     for run in row.runs:
         if run.seed in finals or run.record.state == "diverged":
-            start = curve_of(run.record.run_id, "train/loss").get(1, math.inf)  # before update 1
+            start = curve_of(run.record.run_id, TRAIN_LOSS).get(1, math.inf)  # before update 1
             losses[run.seed] = min(finals.get(run.seed, math.inf), start)
             starts.append(start)
     losses = {seed: loss for seed, loss in losses.items() if math.isfinite(loss)}
     if not losses:
         return None
     return LrPoint(
-        lr=_lr(row),
+        lr=lr,
         name=row.name,
         final=t_interval(list(finals.values())) if finals else None,
         num_diverged=row.num_diverged,
@@ -144,18 +135,15 @@ def _point(row: Row, curve_of: CurveOf, metric: str) -> LrPoint | None:
     )
 
 
-def _curve(first: Row, points: tuple[LrPoint, ...], all_firsts: Sequence[Row]) -> LrCurve:
-    from harness.report.compare import telling_settings
-
+def _curve(family: Family[LrPoint]) -> LrCurve:
+    points = family.points
     best = min(points, key=lambda point: point.mean)
     low, high = _optimum_range(points)
     cliffs = [point.lr for point in points if point.lr > best.lr and point.is_over_the_cliff]
-    shared = [{k: v for k, v in row.settings.items() if k != LR} for row in all_firsts]
-    settings = {path: first.settings.get(path, "") for path in telling_settings(shared)}
     return LrCurve(
-        name=first.experiment,
-        settings={path: value for path, value in settings.items() if value},
-        points=points,
+        family.experiment,
+        family.settings,
+        points,
         best=best.final,
         optimum=best.lr,
         optimum_low=low,
@@ -196,7 +184,7 @@ def to_rows(curves: Sequence[LrCurve]) -> list[dict[str, Any]]:
     paths = dict.fromkeys(path for curve in curves for path in curve.settings)
     return [
         {
-            "name": curve.name,
+            "name": curve.experiment,
             **{path: curve.settings.get(path, "") for path in paths},
             "lrs": len(curve.points),
             "from": curve.points[0].lr,
@@ -204,9 +192,20 @@ def to_rows(curves: Sequence[LrCurve]) -> list[dict[str, Any]]:
             "optimum": curve.optimum,
             "optimum_low": curve.optimum_low,
             "optimum_high": curve.optimum_high,
+            "edge": curve.edge,
             "best": curve.best.mean if curve.best else math.nan,
             "cliff": curve.cliff,
             "sensitivity": curve.sensitivity,
         }
         for curve in curves
+    ]
+
+
+def edge_warnings(curves: Sequence[LrCurve]) -> list[str]:
+    """What a reader should know before believing the optima."""
+    return [
+        f"{curve.label}: the optimum, a learning rate of {curve.optimum:g}, is at the {curve.edge} "
+        "edge of the range: widen it"
+        for curve in curves
+        if curve.edge
     ]

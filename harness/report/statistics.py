@@ -48,7 +48,7 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
     return Interval(len(values), mean, mean - half, mean + half)
 
 
-def bootstrap_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def bootstrap_interval(values: Sequence[float]) -> Interval:
     """The mean of finite values and its BCa interval from 10,000 resamples of a fixed seed."""
     mean = statistics.fmean(values)
     if len(set(values)) < 2:
@@ -60,7 +60,7 @@ def bootstrap_interval(values: Sequence[float], confidence: float = CONFIDENCE) 
         (np.asarray(values),),
         np.mean,
         n_resamples=RESAMPLES,
-        confidence_level=confidence,
+        confidence_level=CONFIDENCE,
         rng=np.random.default_rng(0),
     ).confidence_interval
     return Interval(len(values), mean, float(found.low), float(found.high))
@@ -81,16 +81,25 @@ class Band:
     high: Mapping[int, float]
 
 
-def t_band(curves: Sequence[Mapping[int, float]], confidence: float = CONFIDENCE) -> Band:
+def t_band(curves: Sequence[Mapping[int, float]]) -> Band:
     """`t_interval` at every step that all curves have, in ascending steps; two curves or more."""
-    steps = sorted(set(curves[0]).intersection(*curves[1:]))
+    steps = common_steps(curves)
     values_KT = np.array([[curve[step] for step in steps] for curve in curves])
     n = len(curves)
     with np.errstate(over="ignore", invalid="ignore"):  # of losses near the largest number
         mean_T = values_KT.mean(axis=0)
-        half_T = t_quantile(n - 1, confidence) * values_KT.std(axis=0, ddof=1) / math.sqrt(n)
+        half_T = t_quantile(n - 1) * values_KT.std(axis=0, ddof=1) / math.sqrt(n)
         bounds = (mean_T, mean_T - half_T, mean_T + half_T)
     return Band(*(_finite(steps, bound.tolist()) for bound in bounds))
+
+
+def common_steps(curves: Sequence[Mapping[int, float]]) -> list[int]:
+    """The steps that all curves have, ascending; of one curve or more.
+
+    >>> common_steps([{1: 0.0, 2: 0.0}, {2: 0.0, 3: 0.0}])
+    [2]
+    """
+    return sorted(set(curves[0]).intersection(*curves[1:]))
 
 
 def _finite(steps: Sequence[int], values: Sequence[float]) -> dict[int, float]:

@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.report.bands import CurveOf
+from harness.report.compare import json_value
 from harness.report.differences import Difference, paired_difference, welch_difference
 from harness.report.reaching import Reached, reaching
-from harness.report.rows import HIGHER_IS_BETTER, Row
+from harness.report.rows import Row
 from harness.report.statistics import FEW, Interval, t_interval
+from harness.spec.metrics import METRICS, TRAIN_LOSS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,20 +31,53 @@ class Side:
     num_rows: int
     final: Interval | None
     """Over the runs that finished; None where none did."""
-    reached: Reached
+
+
+@dataclasses.dataclass(frozen=True)
+class Race:
+    """When each side first came to the loss ``target``, which is NaN where there is none."""
+
+    target: float
+    a: Reached
+    b: Reached
 
 
 @dataclasses.dataclass(frozen=True)
 class Versus:
     """``difference`` is A less B of the metric at the last step; None where a side has no run that
-    finished. ``target`` is the loss that `reached` of the sides is about, NaN where there is none.
+    finished. ``race`` is None where it was not asked for.
     """
 
     metric: str
     a: Side
     b: Side
     difference: Difference | None
-    target: float
+    race: Race | None = None
+
+    @property
+    def more_is_better(self) -> bool:
+        """Of the metric."""
+        return METRICS[self.metric].more_is_better
+
+    @property
+    def ranked(self) -> tuple[Side, Side]:
+        """The better side and the worse; A and B where neither is known to be."""
+        a_loses = self.difference is not None and (
+            self.difference.mean < 0 if self.more_is_better else self.difference.mean > 0
+        )
+        return (self.b, self.a) if a_loses else (self.a, self.b)
+
+    @property
+    def gain(self) -> Interval | None:
+        """How much better the better side ends: the difference and its interval, which are those
+        of the worse side less the better where less is better. None without a difference.
+        """
+        found = self.difference
+        if found is None:
+            return None
+        if found.mean < 0:  # 0 less, for -0.0 is no gain
+            return Interval(found.n, -found.mean, 0.0 - found.high, 0.0 - found.low)
+        return Interval(found.n, found.mean, found.low, found.high)
 
     @property
     def sentence(self) -> str:
@@ -51,29 +86,28 @@ class Versus:
 
     def to_json(self) -> dict[str, Any]:
         """As `compare --versus --json` prints it; what is not finite is None."""
-        from harness.report.compare import json_value
-
         difference = dataclasses.asdict(self.difference) if self.difference else {}
+        race = self.race
         return {
             "metric": self.metric,
-            "a": _side_json(self.a),
-            "b": _side_json(self.b),
+            "a": _side_json(self.a, race.a if race else None),
+            "b": _side_json(self.b, race.b if race else None),
             "difference": {key: json_value(value) for key, value in difference.items()} or None,
-            "target": json_value(self.target),
+            "target": json_value(race.target) if race else None,
             "sentence": self.sentence,
         }
 
 
+def rank(row: Row, metric: str) -> tuple[bool, int, float]:
+    """By fewest diverged runs, then by the best mean; what has no value comes last."""
+    finals = row.finals(metric).values()
+    mean = statistics.fmean(finals) if finals else math.nan
+    return (not finals, row.num_diverged, -mean if METRICS[metric].more_is_better else mean)
+
+
 def best_row(rows: Sequence[Row], metric: str) -> Row:
-    """The row of fewest diverged runs, then of the best mean; one that has no value comes last."""
-    sign = -1 if metric in HIGHER_IS_BETTER else 1
-
-    def rank(row: Row) -> tuple[bool, int, float]:
-        finals = row.finals(metric).values()
-        mean = statistics.fmean(finals) if finals else math.nan
-        return (not finals, row.num_diverged, sign * mean)
-
-    return min(rows, key=rank)
+    """The first by `rank`."""
+    return min(rows, key=lambda row: rank(row, metric))
 
 
 def versus(
@@ -81,32 +115,35 @@ def versus(
     b: tuple[str, Sequence[Row]],
     curve_of: CurveOf,
     *,
-    metric: str = "train/loss",
+    metric: str = TRAIN_LOSS,
     target: float | None = None,
 ) -> Versus:
-    """Compare two sides, each a name and its rows.
+    """Compare two sides, each a name and its rows, and when they come to a loss.
 
-    The loss to be reached is ``target``, or the one that the worse side ends with, which both come
-    to; there is none for a metric of which more is better.
+    That is ``target``, or the one that the worse side ends with, which both come to; there is none
+    for a metric of which more is better.
     """
-    row_a, row_b = (best_row(rows, metric) for _, rows in (a, b))
-    finals_a, finals_b = row_a.finals(metric), row_b.finals(metric)
-    if metric in HIGHER_IS_BETTER:
+    found = verdict(a, b, metric)
+    sides = (found.a, found.b)
+    if METRICS[metric].more_is_better:
         target = math.nan
     elif target is None:
-        means = [statistics.fmean(each.values()) for each in (finals_a, finals_b) if each]
-        target = max(means, default=math.nan)
-    sides = [
-        Side(
-            name,
-            row,
-            len(rows),
-            t_interval(list(finals.values())) if finals else None,
-            reaching(row.runs, curve_of, metric, target),
-        )
-        for (name, rows), row, finals in ((a, row_a, finals_a), (b, row_b, finals_b))
-    ]
-    return Versus(metric, sides[0], sides[1], _difference(finals_a, finals_b), target)
+        target = max((side.final.mean for side in sides if side.final), default=math.nan)
+    reached_a, reached_b = (reaching(side.row.runs, curve_of, metric, target) for side in sides)
+    return dataclasses.replace(found, race=Race(target, reached_a, reached_b))
+
+
+def verdict(a: tuple[str, Sequence[Row]], b: tuple[str, Sequence[Row]], metric: str) -> Versus:
+    """Compare what two sides end with."""
+    side_a, side_b = (_side(name, rows, metric) for name, rows in (a, b))
+    difference = _difference(side_a.row.finals(metric), side_b.row.finals(metric))
+    return Versus(metric, side_a, side_b, difference)
+
+
+def _side(name: str, rows: Sequence[Row], metric: str) -> Side:
+    row = best_row(rows, metric)
+    finals = list(row.finals(metric).values())
+    return Side(name, row, len(rows), t_interval(finals) if finals else None)
 
 
 def _difference(a: dict[tuple[str, str], float], b: dict[tuple[str, str], float]) -> Any:
@@ -119,10 +156,9 @@ def _difference(a: dict[tuple[str, str], float], b: dict[tuple[str, str], float]
     return None
 
 
-def _side_json(side: Side) -> dict[str, Any]:
-    from harness.report.compare import json_value
-
+def _side_json(side: Side, reached: Reached | None) -> dict[str, Any]:
     final = dataclasses.asdict(side.final) if side.final else {}
+    counted = ("n", "reached", "step", "seconds")
     return {
         "name": side.name,
         "row": side.row.name,
@@ -130,44 +166,42 @@ def _side_json(side: Side) -> dict[str, Any]:
         "n": len(side.row.runs),
         "diverged": side.row.num_diverged,
         "final": {key: json_value(value) for key, value in final.items()} or None,
-        "reached": {k: json_value(v) for k, v in dataclasses.asdict(side.reached).items()},
+        "reached": {k: json_value(getattr(reached, k)) for k in counted} if reached else None,
     }
 
 
 def _sentence(found: Versus) -> str:
-    a, b, difference = found.a.row.name, found.b.row.name, found.difference
-    if difference is None:
+    difference, gain, metric = found.difference, found.gain, found.metric
+    if difference is None or gain is None:
         without = " and ".join(side.row.name for side in (found.a, found.b) if side.final is None)
         return f"Nothing to tell: of {without} no run finished{_diverged(found)}."
-    more_is_better = found.metric in HIGHER_IS_BETTER
-    better, worse = (a, b) if (difference.mean > 0) == more_is_better else (b, a)
-    size = shown(abs(difference.mean))
+    better, worse = (side.row.name for side in found.ranked)
     seeds = f"{difference.n} seeds, {'paired' if difference.paired else 'not the same ones'}"
+    interval = f"{shown(gain.low)} to {shown(gain.high)}"
+    if difference.mean == 0:
+        sure = "with one seed, which says nothing of other seeds"
+        sure = sure if difference.n < 2 else f"on average (95 % interval {interval}, {seeds})"
+        return f"No difference: {better} and {worse} end with the same {metric} {sure}" + (
+            f"{_diverged(found)}."
+        )
+    ends = f"{better} ends better than {worse} by {shown(gain.mean)} of {metric}"
     if difference.n < 2:
         return (
-            f"Not enough seeds to tell: {better} ends better than {worse} by {size} of "
-            f"{found.metric} with one seed, which says nothing of other seeds{_diverged(found)}."
+            f"Not enough seeds to tell: {ends} with one seed, which says nothing of other seeds"
+            f"{_diverged(found)}."
         )
-    ends = (difference.low, difference.high)
-    low, high = ends if difference.mean > 0 else (0.0 - ends[1], 0.0 - ends[0])  # of what is gained
     if difference.is_clear:
         caution = f"; {difference.n} seeds are few for that" if difference.n < FEW else ""
         return (
-            f"{better} ends better than {worse} by {size} of {found.metric} (95 % interval "
-            f"{shown(low)} to {shown(high)}, {seeds}, p = {shown_p(difference.p)})"
+            f"{ends} (95 % interval {interval}, {seeds}, p = {shown_p(difference.p)})"
             f"{caution}{_diverged(found)}."
         )
+    more = difference.more
+    takes = "" if more is None else f"; with this spread it would take about {more} more"
     return (
-        f"Not enough seeds to tell: {better} ends better than {worse} by {size} of {found.metric}, "
-        f"but the 95 % interval reaches from {shown(low)} to {shown(high)} "
-        f"({seeds}){_more(difference)}{_diverged(found)}."
+        f"Not enough seeds to tell: {ends}, but the 95 % interval reaches from "
+        f"{shown(gain.low)} to {shown(gain.high)} ({seeds}){takes}{_diverged(found)}."
     )
-
-
-def _more(difference: Difference) -> str:
-    if difference.more is None:
-        return "; no number of seeds would tell them apart" if difference.mean == 0 else ""
-    return f"; with this spread it would take about {difference.more} more"
 
 
 def _diverged(found: Versus) -> str:

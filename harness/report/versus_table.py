@@ -6,14 +6,20 @@ import math
 from collections.abc import Iterator
 
 from harness.report.formats import cell
+from harness.report.reaching import Reached
 from harness.report.versus import Side, Versus, shown, shown_p
 
 COLUMNS = ("row", "n", "diverged", "final", "low", "high", "reached", "step", "seconds")
 
 
-def side_cells(side: Side) -> list[str]:
-    """The side's row in the order of `COLUMNS`; ``step`` and ``seconds`` are means."""
-    final, reached = side.final, side.reached
+def side_rows(found: Versus) -> list[list[str]]:
+    """The sides in the order of `COLUMNS`; ``step`` and ``seconds`` are means."""
+    assert found.race is not None, "the table is of a comparison that asked for it"
+    return [_cells(found.a, found.race.a), _cells(found.b, found.race.b)]
+
+
+def _cells(side: Side, reached: Reached) -> list[str]:
+    final = side.final
     name = side.row.name
     if side.num_rows > 1:
         name += f" (best of {side.num_rows})"
@@ -30,8 +36,8 @@ def side_cells(side: Side) -> list[str]:
 
 def difference_lines(found: Versus) -> Iterator[str]:
     """The loss that is to be reached, the tests, and what was chosen among many."""
-    if not math.isnan(found.target):
-        yield f"reached, step, seconds: of a {found.metric} of {shown(found.target)}"
+    if found.race is not None and not math.isnan(found.race.target):
+        yield f"reached, step, seconds: of a {found.metric} of {shown(found.race.target)}"
     difference = found.difference
     if difference is not None and difference.n > 1:
         tests = f"t test p = {shown_p(difference.p)}"

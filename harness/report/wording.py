@@ -1,19 +1,10 @@
-"""Words for numbers: how sure a difference is, and counts."""
+"""How sure a difference is, in words."""
 
 from __future__ import annotations
 
 from harness.report.differences import Difference
 from harness.report.statistics import FEW
 from harness.report.versus import Versus
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun.
-
-    >>> plural(1, "run"), plural(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def how_sure(found: Versus) -> str:
@@ -28,6 +19,8 @@ def how_sure(found: Versus) -> str:
     if difference.n < 2:
         return "Not at all: one seed says nothing of other seeds."
     seeds = f"{difference.n} seeds"
+    if difference.mean == 0:
+        return f"There is no difference to be sure of: over {seeds} the means are the same."
     if not difference.is_clear:
         return (
             f"Not sure: the 95 % interval over {seeds} includes no difference{_more(difference)}."

@@ -155,7 +155,7 @@ class Batch:
         curves = self.curves_of(trial.planned)
         values = final_values(self.config, curves, trial.steps, trial.record.metrics)
         reports = []
-        if len(values) == 1 and METRICS[self.config.metric[0]] != "last step":
+        if len(values) == 1 and METRICS[self.config.metric[0]].recorded != "last step":
             trial.trial.report(values[0], trial.steps)
             reports.append(Report(trial, trial.steps, values[0]))
         self.study.tell(trial.trial, values)

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 from harness.spec.metrics import METRICS
+from harness.spec.reductions import reduced
 from harness.spec.search import Reduce
-
-_BY: dict[str, Callable[[Sequence[float]], float]] = {
-    "mean": statistics.fmean,
-    "median": statistics.median,
-    "min": min,
-    "max": max,
-}
 
 
 @dataclasses.dataclass
@@ -37,7 +30,7 @@ class Curves:
         That is so beyond the end of a run that diverged or failed. Before there are as many values
         as `last` says, it is over those there are.
         """
-        if METRICS[metric] == "evaluations":
+        if METRICS[metric].recorded == "evaluations":
             if step not in self.evaluations:
                 return None
             known = [value for at, value in self.evaluations.items() if at <= step]
@@ -45,4 +38,4 @@ class Curves:
             return None
         else:
             known = self.losses[max(0, step - reduce.last) : step]
-        return float(_BY[reduce.by](known[-reduce.last :]))
+        return reduced(known[-reduce.last :], reduce.by)

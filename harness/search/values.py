@@ -19,7 +19,7 @@ def final_values(
     """
     values = [
         metrics.get(metric)
-        if METRICS[metric] == "last step"
+        if METRICS[metric].recorded == "last step"
         else curves.value(metric, steps, config.reduce)
         for metric in config.metric
     ]

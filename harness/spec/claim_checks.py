@@ -77,7 +77,7 @@ class ClaimChecker:
     def _place_problem(self, run: DeclaredRun, claim: Claim) -> str | None:
         steps, place = self.evaluations[run.name].steps, claim.place
         named = [place.step, *(reference.step for reference in claim.references)]
-        last_only = METRICS[claim.metric] == "last step"
+        last_only = METRICS[claim.metric].recorded == "last step"
         if last_only and (place.window is not None or not {*named} <= {None, steps}):
             return f"{claim.metric} is recorded at the last step only ({steps:,})"
         beyond = [step for step in (*named, place.window) if step is not None and step > steps]
@@ -90,7 +90,7 @@ class ClaimChecker:
     ) -> str | None:
         """Why a metric of evaluations has no value at the ``named`` steps or over the window."""
         evaluations = self.evaluations[run.name]
-        if METRICS[claim.metric] != "evaluations":
+        if METRICS[claim.metric].recorded != "evaluations":
             return None
         if not evaluations.holds_out:
             return f"{claim.metric} of {run.name} {HOLD_OUT}"
@@ -116,12 +116,12 @@ class ClaimChecker:
         wanted = claim.place.step or claim.place.window or 1
         if wanted > steps:
             return f"{other.name} has {steps:,} steps, got {wanted:,}"
-        if METRICS[claim.metric] == "last step" and claim.place.step not in (None, steps):
+        if METRICS[claim.metric].recorded == "last step" and claim.place.step not in (None, steps):
             return f"{other.name} records {claim.metric} at its last step only ({steps:,})"
         return self._evaluation_problem(other, claim, [claim.place.step])
 
     def _same_as_problem(self, run: DeclaredRun, other: DeclaredRun, claim: Claim) -> str | None:
-        if METRICS[claim.metric] == "last step":
+        if METRICS[claim.metric].recorded == "last step":
             return f"{claim.metric} is recorded at the last step only; same_as compares every step"
         ours, theirs = self.evaluations[run.name], self.evaluations[other.name]
         if ours.steps != theirs.steps:
@@ -129,7 +129,7 @@ class ClaimChecker:
         problem = self._evaluation_problem(other, claim, [])
         if problem is not None:
             return problem
-        if METRICS[claim.metric] == "evaluations" and ours.interval != theirs.interval:
+        if METRICS[claim.metric].recorded == "evaluations" and ours.interval != theirs.interval:
             where = f"{ours.in_words()}, {other.name} at {theirs.in_words()}"
             return f"{run.name} is evaluated at {where}"
         if self.same_run(run, other):

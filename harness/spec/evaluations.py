@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from harness.errors import counted
+
 if TYPE_CHECKING:
     from harness.spec.run_config import RunConfig
 
@@ -71,4 +73,4 @@ class Evaluations:
 
     def counted(self) -> str:
         """How many they are: '4 evaluations'."""
-        return f"{len(self):,} evaluation{'' if len(self) == 1 else 's'}"
+        return counted(len(self), "evaluation")

@@ -17,8 +17,8 @@ from pydantic_core import PydanticCustomError
 
 from harness.errors import nearest, show
 from harness.spec.metrics import METRICS
+from harness.spec.reductions import By
 
-By = Literal["mean", "median", "min", "max"]
 Relation = Literal["equals", "approx", "below", "above", "between", "same_as"]
 _SIGNS = {"equals": "=", "approx": "=", "below": "<", "above": ">", "between": "between"}
 RELATIONS: tuple[Relation, ...] = ("equals", "approx", "below", "above", "between", "same_as")
@@ -108,7 +108,7 @@ class Claim:
             return f"{self.metric} is bit for bit that of {self.references[0].experiment}"
         mean = "mean over seeds of " if self.over_mean else ""
         where = "over" if self.place.window is not None else "at"
-        unit = "evaluations" if METRICS[self.metric] == "evaluations" else "steps"
+        unit = "evaluations" if METRICS[self.metric].recorded == "evaluations" else "steps"
         claimed = f"{mean}{self.metric} {where} {self.place.in_words(unit)}"
         return f"{claimed} {_SIGNS[self.relation]} {what}{self._tolerance()}"
 

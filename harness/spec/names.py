@@ -43,8 +43,7 @@ def selects(patterns: Sequence[str], name: str) -> bool:
 
 def selects_search(patterns: Sequence[str], name: str) -> bool:
     """Whether one of the globs matches a search, or could match one of its trials."""
-    trials = trial_name(name, 0)[:-1]
-    named = any(pattern.startswith(trials) for pattern in patterns)
+    named = any(is_trial_name(pattern, name) for pattern in patterns)
     return named or selects(patterns, name) or selects(patterns, trial_name(name, 0))
 
 
@@ -60,3 +59,12 @@ def trial_name(search: str, number: int) -> str:
     'adamw-lr/trial=7'
     """
     return f"{search}/trial={number}"
+
+
+def is_trial_name(name: str, search: str) -> bool:
+    """Whether it is what a trial of the search is called, or the beginning of a glob for some.
+
+    >>> is_trial_name("adamw-lr/trial=7", "adamw-lr"), is_trial_name("adamw-lr", "adamw-lr")
+    (True, False)
+    """
+    return name.startswith(trial_name(search, 0)[:-1])

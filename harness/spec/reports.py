@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.spec.evaluations import HOLD_OUT, Evaluations
-from harness.spec.metrics import METRICS
+from harness.spec.metrics import METRICS, VAL_LOSS
 from harness.spec.pruners import Hyperband, NoPruner, Patient, PrunerConfig, SuccessiveHalving
 from harness.spec.search import SearchConfig
 from harness.spec.wording import Finding
@@ -23,7 +23,7 @@ def report_steps(config: SearchConfig, evaluations: Evaluations) -> tuple[int, .
     metric is theirs. Nothing is reported of several objectives, nor of a metric that the last step
     alone has.
     """
-    if len(config.metric) > 1 or METRICS[config.metric[0]] == "last step":
+    if len(config.metric) > 1 or METRICS[config.metric[0]].recorded == "last step":
         return ()
     rungs = _rungs(config, evaluations.steps)
     if rungs is not None:
@@ -38,7 +38,7 @@ def misfits(config: SearchConfig, evaluations: Evaluations) -> Iterator[Finding]
     if not _is_evaluated(config):
         return
     if not evaluations.holds_out:
-        place = config.metric.index("val/loss")
+        place = config.metric.index(VAL_LOSS)
         yield Finding(("metric", place) if len(config.metric) > 1 else ("metric",), HOLD_OUT)
     elif len(config.metric) == 1:
         yield from _unreported(config, evaluations)
@@ -65,7 +65,7 @@ def _unreported(config: SearchConfig, evaluations: Evaluations) -> Iterator[Find
 
 
 def _is_evaluated(config: SearchConfig) -> bool:
-    return any(METRICS[metric] == "evaluations" for metric in config.metric)
+    return any(METRICS[metric].recorded == "evaluations" for metric in config.metric)
 
 
 def _rungs(config: SearchConfig, num_steps: int) -> tuple[int, ...] | None:

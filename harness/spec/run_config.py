@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from harness.errors import show
+from harness.spec.evaluations import HOLD_OUT
 from harness.spec.optimizers import AnyOptimizer
 from harness.spec.stacking import auto_engine
 
@@ -227,8 +228,7 @@ class RunConfig(_Section):
         for key in ("eval_every", "eval_batches"):
             default = TrainConfig.model_fields[key].default
             if data is not None and data.holdout == 0 and getattr(train, key) != default:
-                message = "needs tokens that are held out; set data.holdout, to 0.1 for instance"
-                raise PydanticCustomError("harness", message, {"at": key})
+                raise PydanticCustomError("harness", HOLD_OUT, {"at": key})
         if train.engine == "bare" and train.eval_every is not None:
             message = "bare evaluates after the last step alone; say train.engine: plain"
             raise PydanticCustomError("harness", message, {"at": "eval_every"})

@@ -19,15 +19,17 @@ from pydantic import (
     PlainValidator,
     TypeAdapter,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
-from harness.errors import show
+from harness.errors import counted, show
 from harness.spec.constraints import ConstraintField
 from harness.spec.distributions import Choice, Range, Value
 from harness.spec.metrics import METRICS
 from harness.spec.pruners import AnyPruner, NoPruner
+from harness.spec.reductions import By
 from harness.spec.refusals import Refusal, raise_refusals
 from harness.spec.samplers import TPE, AnySampler
 from harness.spec.search_claims import BestClaim, BetterThan, SearchClaimField
@@ -77,7 +79,7 @@ def _parse_directions(value: object) -> tuple[str, ...]:
     return _DIRECTIONS.validate_python(value)
 
 
-MetricName = Literal["train/loss", "val/loss", "train/perplexity", "eval/next_token_accuracy"]
+MetricName = Annotated[str, WithJsonSchema({"enum": list(METRICS), "type": "string"})]
 
 
 class Reduce(BaseModel):
@@ -86,7 +88,7 @@ class Reduce(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     last: Count = Field(1, description="how many of the latest steps")
-    by: Literal["mean", "median", "min", "max"] = Field("mean", description="how they become one")
+    by: By = Field("mean", description="how they become one")
 
 
 class SearchConfig(BaseModel):
@@ -143,7 +145,7 @@ class SearchConfig(BaseModel):
         if metrics is not None and len(directions) != len(metrics):
             message = (
                 f"must be as many as the metrics: {len(metrics)} of them, "
-                f"got {_counted(len(directions), 'direction')}"
+                f"got {counted(len(directions), 'direction')}"
             )
             raise_refusals("direction", [Refusal((), message)])
         return directions
@@ -287,8 +289,4 @@ def _is_uncut(values: Range) -> bool:
 
 
 def _have_curves(metrics: tuple[str, ...]) -> bool:
-    return any(METRICS[metric] != "last step" for metric in metrics)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return any(METRICS[metric].recorded != "last step" for metric in metrics)

@@ -12,12 +12,52 @@ import importlib.metadata
 import platform
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.tracking import keys
 
 GIT_TIMEOUT_S = 10
 CPU_INFO = Path("/proc/cpuinfo")
+
+
+class Fact(NamedTuple):
+    """A tag that says where a run was made, and what a report calls it; None: not told there."""
+
+    tag: str
+    title: str | None
+
+
+# What made a run's numbers beside its settings, by what `show` and `diff` call it.
+CODE: Mapping[str, Fact] = {
+    "git_commit": Fact(keys.GIT_COMMIT, "commit"),
+    "git_dirty": Fact(keys.GIT_DIRTY, "uncommitted changes"),
+}
+ENVIRONMENT: Mapping[str, Fact] = {
+    "python": Fact(keys.PYTHON, "Python"),
+    "torch": Fact(keys.TORCH, "torch"),
+    "mlflow": Fact(keys.MLFLOW, "MLflow"),
+    "harness": Fact(keys.VERSION, "harness"),
+    "host": Fact(keys.HOST, "machine"),
+    "cpu": Fact(keys.CPU, "processor"),
+    "platform": Fact(keys.PLATFORM, "system"),
+    "device": Fact(keys.DEVICE, "device"),
+    "threads": Fact(keys.THREADS, "threads"),
+    "deterministic": Fact(keys.DETERMINISTIC, "deterministic"),
+    "user": Fact(keys.USER, None),  # a report may be sent to anyone
+}
+
+
+def facts_of(tags: Mapping[str, str], facts: Mapping[str, Fact]) -> dict[str, str]:
+    """What a record's tags say of the facts, by their names."""
+    return {name: tags[fact.tag] for name, fact in facts.items() if fact.tag in tags}
+
+
+def titled_facts(tags: Mapping[str, str]) -> dict[str, str]:
+    """What a record's tags say of all facts that a report tells, by their titles."""
+    facts = (*CODE.values(), *ENVIRONMENT.values())
+    return {title: tags[tag] for tag, title in facts if title is not None and tag in tags}
 
 
 def environment_tags() -> dict[str, str]:

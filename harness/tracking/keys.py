@@ -1,12 +1,14 @@
 """The names under which runs are recorded in MLflow: a contract, so each is written once, here.
 
-Tags and states are those of the design's section "What a run leaves in MLflow"; `METRICS` says
-where on the step axis each metric is recorded. Plain text: nothing here imports MLflow.
+Tags and states are those of the design's section "What a run leaves in MLflow"; the metrics are
+those of `harness.spec.metrics`. Plain text: nothing here imports MLflow.
 """
 
 from __future__ import annotations
 
 from typing import Literal
+
+from harness.spec import metrics
 
 # Tags of every record.
 KIND = "harness.kind"
@@ -91,20 +93,13 @@ EXPECT_PASSED = "passed"
 EXPECT_FAILED = "failed"
 EXPECT_NONE = "none"
 
-TRAIN_LOSS = "train/loss"
-VAL_LOSS = "val/loss"
-TRAIN_PERPLEXITY = "train/perplexity"
-NEXT_TOKEN_ACCURACY = "eval/next_token_accuracy"
+TRAIN_LOSS = metrics.TRAIN_LOSS
+VAL_LOSS = metrics.VAL_LOSS
+TRAIN_PERPLEXITY = metrics.TRAIN_PERPLEXITY
+NEXT_TOKEN_ACCURACY = metrics.NEXT_TOKEN_ACCURACY
 
 # By trial, in the parent of a search: the best value so far.
 BEST_VALUE = "search/best_value"
-
-METRICS: dict[str, Literal["every step", "evaluations", "last step"]] = {
-    TRAIN_LOSS: "every step",
-    VAL_LOSS: "evaluations",
-    TRAIN_PERPLEXITY: "last step",
-    NEXT_TOKEN_ACCURACY: "last step",
-}
 
 # Behind a metric's name, in the parent of a group: the ends of the mean's interval.
 LOW = ".low"

@@ -53,6 +53,11 @@ class StoredRun:
         """Whether there is nothing left to train: finished or diverged, and recorded whole."""
         return self.state in keys.DONE_STATES and self.status == "FINISHED"
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, from its start to its end."""
+        return None if self.end_time is None else (self.end_time - self.start_time) / 1000
+
     def bears(self, sweep: str, name: str) -> bool:
         """Whether a sweep knows it by that name: its own, or one that shares it."""
         return (self.sweep, self.name) == (sweep, name) or Alias(sweep, name) in self.aliases

@@ -17,6 +17,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 
+from harness.spec.metrics import METRICS
 from harness.tracking import keys
 from harness.tracking.store import Store
 from harness.tracking.told import told
@@ -72,8 +73,8 @@ def _view_state(differing_params: Sequence[str], has_groups: bool, has_searches:
 
 
 def _charts(has_groups: bool, has_searches: bool) -> Iterator[_Json]:
-    for metric, place in keys.METRICS.items():
-        if place == "last step":
+    for metric, about in METRICS.items():
+        if about.recorded == "last step":
             yield _chart("BAR", metric, metric.partition("/")[0])
             continue
         ends = [metric + end for end in (keys.LOW, keys.HIGH) if has_groups]
@@ -109,7 +110,7 @@ def _chart(kind: str, metric: str, section: str) -> _Json:
 
 def _sections(has_searches: bool) -> list[_Json]:
     """The section of the curves, open; those named as MLflow names them, by a metric's prefix."""
-    last = [metric for metric, place in keys.METRICS.items() if place == "last step"]
+    last = [metric for metric, about in METRICS.items() if about.recorded == "last step"]
     names = dict.fromkeys(metric.partition("/")[0] for metric in last)
     if has_searches:
         names[keys.BEST_VALUE.partition("/")[0]] = None

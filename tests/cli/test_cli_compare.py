@@ -64,8 +64,11 @@ def test_the_sensitivity_of_a_search_is_over_its_trials(harness, chapter, tmp_pa
     (name, *_) = searches
     low, high = searches[name]["from"], searches[name]["optimum"]
     cut = ["--between", str(low), str(high)]
-    again = json.loads(harness("compare", FILE, "--sensitivity", *cut, "--json").stdout)
-    assert {row["name"]: row["to"] for row in again["sensitivity"]}[name] <= high
+    result = harness("compare", FILE, "--sensitivity", *cut, "--json")
+    (again,) = (r for r in json.loads(result.stdout)["sensitivity"] if r["name"] == name)
+    assert (again["to"], again["edge"]) == (high, "high")
+    told = f"harness: {name}: the optimum, a learning rate of {high:g}, is at the high edge of the "
+    assert f"{told}range: widen it\n" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,10 @@ def test_the_sensitivity_of_a_search_is_over_its_trials(harness, chapter, tmp_pa
         (["--between", "1", "2"], "--between goes with --sensitivity"),
         (["--sensitivity", "--between", "2", "1"], "must be two learning rates, the lower first"),
         (["--sensitivity", "--versus", "adamw", "sgd"], "two questions: ask one at a time"),
+        (
+            ["--sensitivity", "--metric", "train/perplexity"],
+            "--sensitivity is about a loss: train/loss or val/loss, got train/perplexity",
+        ),
         (["--metric", "train/los"], "no run logs the metric 'train/los'; did you mean train/loss?"),
     ],
 )

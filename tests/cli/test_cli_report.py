@@ -144,6 +144,14 @@ def test_claims_of_searches_are_checked_from_their_studies(project, harness):
     assert "* 4 runs: 4 finished" in printed
 
 
+def test_of_a_metric_that_is_no_loss_there_is_no_sensitivity(project, harness):
+    file = write_sweep(Path("sweep.yaml"), {"a": {"matrix": {"optimizer.lr": [0.01, 0.1]}}})
+    harness("run", file, "-q")
+    for metric, told in (("train/loss", True), ("eval/next_token_accuracy", False)):
+        harness("report", file, "--html", "page.html", "--no-log", "--metric", metric)
+        assert ('id="lr-curves"' in Path("page.html").read_text()) is told
+
+
 def test_the_commit_is_told_with_what_to_type(project, harness):
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
@@ -154,3 +162,20 @@ def test_the_commit_is_told_with_what_to_type(project, harness):
     found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
     assert f"git checkout {found.stdout.strip()}\n" in printed
     assert "harness run 'a sweep.yaml'\n" in printed
+
+
+def test_the_report_of_a_sweep_whose_runs_another_trained_is_its_own(project, harness):
+    """Not that of the sweep that trained them; also where the sweep itself was never run."""
+    pages = {}
+    for name in ("one", "two", "three"):
+        file = write_sweep(Path(f"{name}.yaml"), {"a": {}}, name=name)
+        if name != "three":
+            harness("run", file, "-q")
+        assert harness("report", file, "--html", f"{name}.html").exit_code == 0
+        pages[name] = Path(f"{name}.html").read_text()
+    found = mlflow_rows(
+        "select e.name, r.artifact_uri from runs r join experiments e using (experiment_id) "
+        "join tags t using (run_uuid) where t.key = 'harness.kind' and t.value = 'report'"
+    )
+    folders = {name: Path(uri.removeprefix("file://")) / "report" for name, uri in found}
+    assert {name: (at / "report.html").read_text() for name, at in folders.items()} == pages

@@ -86,6 +86,31 @@ def test_so_many_seeds_more_would_do_and_one_less_would_not(pairs):
         assert half_width(found.n + found.more - 1) >= abs(found.mean) * (1 - 1e-9)
 
 
+SIDE = st.lists(VALUE, min_size=2, max_size=9)
+
+
+@given(SIDE, SIDE)
+def test_of_strangers_too_none_more_is_needed_where_the_interval_leaves_out_0(a, b):
+    found = welch_difference(a, b)
+    assert (found.more == 0) == found.is_clear
+
+
+@given(SIDE, SIDE)
+def test_of_strangers_so_many_more_a_side_would_do_and_one_less_would_not(a, b):
+    found = welch_difference(a, b)
+    assume(found.more)
+
+    def half_width(more: int) -> float:
+        sides = [(statistics.variance(side), len(side) + more) for side in (a, b)]
+        (v, n), (w, m) = sides
+        error = v / n + w / m
+        degrees = error**2 / ((v / n) ** 2 / (n - 1) + (w / m) ** 2 / (m - 1))
+        return scipy.stats.t.ppf(0.975, degrees) * math.sqrt(error)
+
+    assert half_width(found.more) <= abs(found.mean) * (1 + 1e-9)
+    assert half_width(found.more - 1) >= abs(found.mean) * (1 - 1e-9)
+
+
 def test_where_every_seed_differs_by_the_same_it_is_certain():
     found = paired_difference([2.0, 3.0, 4.0], [1.0, 2.0, 3.0])
     assert (found.low, found.high, found.p, found.effect, found.more) == (1, 1, 0, math.inf, 0)

@@ -83,6 +83,20 @@ def test_markdown_is_a_table_whose_cells_cannot_break_it():
     assert rows[1].startswith("| &lt;script&gt;alert(1)&lt;/script&gt; |")
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("[x](http://example.org)", r"\[x\](http://example.org)"),
+        ("*a* _b_ ~c~", r"\*a\* \_b\_ \~c\~"),
+        ("`x` \\", r"\`x\` \\"),
+        ("a\r\nb\rc", "a b c"),
+    ],
+)
+def test_a_setting_is_no_markdown(words, shown):
+    lines = markdown(frame_of(**{"data.text": [words]})).split("\n")
+    assert lines[2:] == [f"| run 0 | finished | 0.5000 | {shown} |", ""]
+
+
 class Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

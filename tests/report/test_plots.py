@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.report.bands import CurveBand
-from harness.report.plots import MAX_LEGEND, curves_figure, to_svg, write_png
+from harness.report.plots import MAX_LEGEND, Line, curves_figure, to_svg, write_png
 
 FALLING = {1: 4.0, 2: 2.0, 3: 1.0}
 
@@ -72,6 +72,12 @@ def test_a_name_stands_in_the_legend_as_it_is(name, tmp_path):
     assert "script" not in tags
     assert "<script" not in text
     write_png(figure, tmp_path / "x.png")
+
+
+def test_a_curve_has_the_colour_and_the_dash_that_is_given():
+    figure = curves_figure([band("a")], "m", [Line("#123456", "dot")])
+    (line,) = figure.axes[0].get_lines()
+    assert (line.get_color(), line.get_linestyle()) == ("#123456", ":")
 
 
 def test_positive_values_are_drawn_on_a_logarithmic_axis_and_others_are_not():

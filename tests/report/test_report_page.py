@@ -10,15 +10,21 @@ from pathlib import Path
 import pytest
 from sweep_files import write_sweep
 
+from harness.report import compare
+from harness.report.bands import bands
 from harness.report.contests import contests
 from harness.report.differences import paired_difference, welch_difference
-from harness.report.page.markdown import escaped
+from harness.report.formats import escaped
+from harness.report.page.content import Report
 from harness.report.page.markup import name_cell, number, number_cell, plotly_text, text_cell
-from harness.report.page.plots import Styles
+from harness.report.page.plots import plots
+from harness.report.page.styles import Styles
 from harness.report.page.table import table
 from harness.report.page.thinning import thinned_steps
-from harness.report.plots import COLOURS
+from harness.report.plots import COLOURS, Line
 from harness.report.rows import ComparedRun, Row
+from harness.report.sensitivity import lr_curves
+from harness.report.statistics import t_interval
 from harness.report.varied import varied
 from harness.report.versus import Versus, versus
 from harness.report.wording import how_sure
@@ -67,7 +73,8 @@ def test_the_winner_meets_the_others_in_order(row):
     assert [contender.name for contender in found.contenders] == ["b", "c", "a"]
     assert [(v.a.row.name, v.b.row.name) for v in found.verdicts] == [("b", "c"), ("b", "a")]
     assert found.target == pytest.approx(3.05)
-    assert [contender.num_rows for contender in found.contenders] == [2, 1, 1]
+    assert [(v.a.num_rows, v.b.num_rows) for v in found.verdicts] == [(2, 1), (2, 1)]
+    assert [contender.reached.first_steps for contender in found.contenders] == [(2, 2)] * 3
 
 
 def test_losses_on_different_data_are_not_compared(row):
@@ -112,6 +119,68 @@ def test_rows_that_differ_in_the_batch_size_alone_make_a_curve(row):
     assert [point.value for point in curve.points] == [1, 16]
 
 
+@pytest.fixture
+def report(row):
+    """Makes a report of rows of several learning rates and batch sizes, with the plots' parts."""
+
+    def report(rows: list[Row], experiments: list[str]) -> Report:
+        return Report(
+            sweep="s",
+            description="",
+            file="s.yaml",
+            metric="train/loss",
+            made="today",
+            store="",
+            ui="",
+            experiments=experiments,
+            contests=[],
+            claims=[],
+            frame=compare.table(rows, no_curve),
+            warnings=[],
+            bands=bands(rows, no_curve),
+            experiment_of={each.name: each.experiment for each in rows},
+            lr_curves=lr_curves(rows, no_curve),
+            batch_curves=varied(rows, "train.batch_size", "train/loss"),
+            runs=[run for each in rows for run in each.runs],
+            missing=[],
+            environments=[],
+        )
+
+    return report
+
+
+def over(row, path: str, finals: dict[float, list[float]], experiment: str = "a") -> list[Row]:
+    return [row(experiment, each, f"/{x}", **{path: x}) for x, each in finals.items()]
+
+
+def test_the_only_curve_of_each_experiment_is_solid(row, report):
+    rows = [
+        each
+        for name in ("a", "b")
+        for each in over(row, "train.batch_size", {1: [1.0], 4: [2.0]}, name)
+    ]
+    (plot,) = (p for p in plots(report(rows, ["a", "b"])) if p.name == "batch-curves")
+    assert [trace["line"]["dash"] for trace in plot.traces] == ["solid", "solid"]
+    assert [trace["line"]["color"] for trace in plot.traces] == list(COLOURS[:2])
+
+
+def test_an_interval_that_reaches_below_zero_is_drawn_to_a_tenth_of_the_lowest_value(row, report):
+    rows = over(row, "optimizer.lr", {0.01: [0.5, 0.5], 0.1: [0.1, 3.9]})
+    (plot,) = (p for p in plots(report(rows, ["a"])) if p.name == "lr-curves")
+    (trace,) = plot.traces
+    assert trace["y"] == [0.5, 2.0]
+    assert trace["error_y"]["arrayminus"] == [0, pytest.approx(2.0 - 0.05)]
+    assert plot.reading.endswith("Intervals that reach below 0.05 are cut off there.")
+
+
+def test_intervals_that_can_be_drawn_are_whole(row, report):
+    rows = over(row, "train.batch_size", {1: [2.0, 2.1], 4: [3.0, 3.1]})
+    (plot,) = (p for p in plots(report(rows, ["a"])) if p.name == "batch-curves")
+    half = t_interval([2.0, 2.1]).high - 2.05
+    assert plot.traces[0]["error_y"]["arrayminus"] == pytest.approx([half, half])
+    assert "cut off" not in plot.reading
+
+
 def found_of(difference, row) -> Versus:
     made = versus(("a", [row("a", [1.0])]), ("b", [row("b", [2.0])]), no_curve)
     return dataclasses.replace(made, difference=difference)
@@ -137,6 +206,10 @@ def found_of(difference, row) -> Versus:
             paired_difference([0.01 * i * i for i in range(8)], [1.0] * 8),
             "Very: with no real difference, 8 seeds would show this about once in",
         ),
+        (
+            paired_difference([0.1, 0.2, 0.3], [0.1, 0.2, 0.3]),
+            "There is no difference to be sure of: over 3 seeds the means are the same.",
+        ),
         (None, "Nothing is known: one side has no run that finished."),
     ],
 )
@@ -145,9 +218,23 @@ def test_how_sure_it_is_in_words(difference, words, row):
 
 
 def test_an_experiment_has_one_colour_and_the_ninth_is_dashed():
-    styles = Styles([f"e{i}" for i in range(9)])
-    assert [styles.colour(f"e{i}") for i in range(8)] == list(COLOURS)
-    assert styles.line("e8") == {**styles.line("e0"), "dash": "dash"}
+    styles = Styles([f"e{i}" for i in range(9)], {})
+    assert [styles.line(f"e{i}").colour for i in range(8)] == list(COLOURS)
+    assert styles.line("e8") == Line(COLOURS[0], "dash")
+
+
+def test_curves_of_one_experiment_differ_in_their_dashes():
+    styles = Styles(["a", "b"], {"a/1": "a", "b/1": "b", "a/2": "a"})
+    expected = [Line(COLOURS[1], "solid"), Line(COLOURS[0], "solid"), Line(COLOURS[0], "dash")]
+    assert styles.rows(["b/1", "a/1", "a/2"]) == expected
+    assert styles.curves(["b", "a", "a"]) == expected
+
+
+def test_rows_of_the_only_experiment_have_colours_of_their_own_in_every_plot():
+    styles = Styles(["a"], {"a/1": "a", "a/2": "a", "a/3": "a"})
+    lines = [Line(colour, "solid") for colour in COLOURS[:3]]
+    assert styles.rows(["a/1", "a/2", "a/3"]) == styles.curves(["a", "a", "a"]) == lines
+    assert styles.rows(["a/3"]) == lines[2:]
 
 
 def test_numbers_keep_all_their_digits():

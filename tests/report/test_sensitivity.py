@@ -8,7 +8,7 @@ import math
 import pytest
 
 from harness.report.rows import ComparedRun, Row
-from harness.report.sensitivity import lr_curves, to_rows
+from harness.report.sensitivity import edge_warnings, lr_curves, to_rows
 
 INITIAL = 5.0
 
@@ -51,6 +51,7 @@ def test_it_is_the_mean_above_the_best_with_the_start_as_the_worst(row):
     assert [point.lr for point in curve.points] == [0.001, 0.01, 0.1, 1.0]
     assert [point.mean for point in curve.points] == [4.0, 1.1, 2.0, INITIAL]
     assert curve.optimum == 0.01
+    assert (curve.edge, edge_warnings([curve])) == ("", [])
     assert curve.best.mean == 1.1
     assert curve.sensitivity == pytest.approx((4.0 + 1.1 + 2.0 + INITIAL) / 4 - 1.1)
     assert curve.cliff == 1.0
@@ -71,7 +72,10 @@ def test_only_the_learning_rates_of_the_range_count(row):
     rows = [row(lr, [loss]) for lr, loss in [(0.001, 4.0), (0.01, 1.0), (0.1, 2.0)]]
     (curve,) = lr_curves(rows, curve_of, between=(0.01, 0.1))
     assert curve.sensitivity == pytest.approx(0.5)
-    assert curve.is_at_the_edge
+    assert curve.edge == "low"
+    assert edge_warnings([curve]) == [
+        "adamw: the optimum, a learning rate of 0.01, is at the low edge of the range: widen it"
+    ]
 
 
 def test_learning_rates_that_lie_unevenly_are_weighed_by_their_distance(row):
@@ -93,6 +97,17 @@ def test_whatever_else_differs_is_a_curve_of_its_own(row):
         ({"model.embed_dim": "16"}, 0.01),
     ]
     assert [shown["model.embed_dim"] for shown in to_rows(curves)] == ["8", "16"]
+
+
+def test_what_tells_curves_of_one_experiment_apart_is_said(row):
+    """And nothing that tells it from another experiment, whose name does."""
+    rows = [
+        row(lr, [1.0], experiment, **{"optimizer.name": name, "optimizer.weight_decay": decay})
+        for experiment, name, decay in (("a", "adamw", 0.1), ("a", "adam", 0.1), ("b", "sgd", 0))
+        for lr in (0.01, 0.1)
+    ]
+    curves = lr_curves(rows, curve_of)
+    assert [curve.label for curve in curves] == ["a (name=adamw)", "a (name=adam)", "b"]
 
 
 def test_a_range_without_a_cliff_has_none(row):

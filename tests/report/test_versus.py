@@ -8,9 +8,11 @@ import math
 import pytest
 
 from harness.report.differences import paired_difference
+from harness.report.reaching import Reached
 from harness.report.rows import ComparedRun, Row, rows_of, with_seed_groups, without_seeds
-from harness.report.versus import best_row, versus
-from harness.report.versus_table import COLUMNS, difference_lines, side_cells
+from harness.report.statistics import Interval
+from harness.report.versus import Race, best_row, versus
+from harness.report.versus_table import COLUMNS, difference_lines, side_rows
 
 CURVES: dict[str, dict[int, float]] = {}
 
@@ -74,6 +76,40 @@ def test_one_seed_tells_nothing(row):
     )
 
 
+def test_what_is_equal_is_told_as_no_difference(row):
+    """As `bare` and `plain` are, to the bit."""
+    found = compared(row("bare", [0.1]), row("plain", [0.1]))
+    assert found.sentence == (
+        "No difference: bare and plain end with the same train/loss with one seed, which says "
+        "nothing of other seeds."
+    )
+    found = compared(row("bare", [0.1, 0.2, 0.3]), row("plain", [0.1, 0.2, 0.3]))
+    assert found.sentence == (
+        "No difference: bare and plain end with the same train/loss on average (95 % interval 0 "
+        "to 0, 3 seeds, paired)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "mean", "better", "gain"),
+    [
+        ("train/loss", -1.0, "a", (1.0, -0.5, 2.5)),
+        ("train/loss", 1.0, "b", (1.0, -0.5, 2.5)),
+        ("eval/next_token_accuracy", 1.0, "a", (1.0, -0.5, 2.5)),
+        ("eval/next_token_accuracy", -1.0, "b", (1.0, -0.5, 2.5)),
+        ("train/loss", 0.0, "a", (0.0, -1.5, 1.5)),
+        ("eval/next_token_accuracy", 0.0, "a", (0.0, -1.5, 1.5)),
+    ],
+)
+def test_what_is_gained_is_of_the_better_side(row, metric, mean, better, gain):
+    made = compared(row("a", [0.1]), row("b", [0.1]))
+    difference = paired_difference([mean], [0.0])
+    difference = dataclasses.replace(difference, n=3, low=mean - 1.5, high=mean + 1.5)
+    found = dataclasses.replace(made, metric=metric, difference=difference)
+    assert [side.name for side in found.ranked] == [better, "ab".replace(better, "")]
+    assert found.gain == Interval(3, *gain)
+
+
 def test_two_seeds_are_called_few(row):
     found = compared(row("adamw", [0.1, 0.11]), row("sgd", [0.7, 0.71]))
     assert "; 2 seeds are few for that." in found.sentence
@@ -105,18 +141,19 @@ def test_of_several_rows_the_best_without_divergence_speaks(row):
     assert best_row(rows, "train/loss").name == "lr=3"
     found = versus(("a", rows), ("b", [row("sgd", [1.0, 1.1])]), curve_of)
     assert found.a.num_rows == 3
-    assert side_cells(found.a)[0] == "lr=3 (best of 3)"
+    assert side_rows(found)[0][0] == "lr=3 (best of 3)"
     assert list(difference_lines(found))[-1].startswith("each side's best row was chosen")
 
 
 def test_a_loss_is_reached_at_a_step_and_a_time(row):
     found = compared(row("adamw", [0.1, 0.2]), row("sgd", [1.0, 3.0]), target=1.5)
-    assert dataclasses.astuple(found.a.reached) == (2, 2, 4.0, 4.0)
-    assert dataclasses.astuple(found.b.reached) == (2, 1, 4.0, 4.0)
-    assert compared(row("adamw", [0.1, 0.2]), row("sgd", [1.0, 3.0])).target == 2.0
+    assert found.race == Race(1.5, Reached((4, 4), 4.0, 4.0), Reached((4, None), 4.0, 4.0))
+    assert (found.race.b.n, found.race.b.reached) == (2, 1)
+    assert found.to_json()["b"]["reached"] == {"n": 2, "reached": 1, "step": 4.0, "seconds": 4.0}
+    assert compared(row("adamw", [0.1, 0.2]), row("sgd", [1.0, 3.0])).race.target == 2.0
     nobody = compared(row("adamw", [0.1, 0.2]), row("sgd", [1.0, 3.0]), target=-1.0)
-    assert (nobody.a.reached.reached, math.isnan(nobody.a.reached.step)) == (0, True)
-    cells = dict(zip(COLUMNS, side_cells(nobody.a), strict=True))
+    assert (nobody.race.a.reached, math.isnan(nobody.race.a.step)) == (0, True)
+    cells = dict(zip(COLUMNS, side_rows(nobody)[0], strict=True))
     assert (cells["reached"], cells["step"], cells["seconds"]) == ("0 of 2", "", "")
 
 

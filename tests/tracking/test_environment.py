@@ -2,7 +2,14 @@ import platform
 import subprocess
 
 from harness.tracking import environment, keys
-from harness.tracking.environment import environment_tags, writer_id
+from harness.tracking.environment import (
+    CODE,
+    ENVIRONMENT,
+    environment_tags,
+    facts_of,
+    titled_facts,
+    writer_id,
+)
 
 
 def git(*arguments: str) -> None:
@@ -53,3 +60,21 @@ def test_a_machine_without_cpuinfo_still_has_a_cpu(tmp_path, monkeypatch):
 def test_a_writer_is_a_directory_of_a_host(tmp_path):
     assert writer_id(tmp_path) == writer_id(tmp_path)
     assert writer_id(tmp_path) != writer_id(tmp_path / "a")
+
+
+def test_a_run_says_where_it_was_made_and_a_report_that_it_is_not_deterministic():
+    tags = {keys.TORCH: "2.9", keys.DETERMINISTIC: "false", keys.GIT_DIRTY: "true", "own": "x"}
+    assert facts_of(tags, ENVIRONMENT) == {"torch": "2.9", "deterministic": "false"}
+    assert facts_of(tags, CODE) == {"git_dirty": "true"}
+    assert titled_facts(tags) == {
+        "uncommitted changes": "true",
+        "torch": "2.9",
+        "deterministic": "false",
+    }
+
+
+def test_what_every_run_records_of_its_surroundings_is_shown_and_the_user_in_no_report():
+    tags = environment_tags()
+    ours = {key for key in tags if key.startswith("harness.")}
+    assert ours <= {fact.tag for fact in (*CODE.values(), *ENVIRONMENT.values())}
+    assert tags[keys.USER] not in titled_facts({keys.USER: tags[keys.USER]}).values()

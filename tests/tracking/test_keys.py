@@ -13,15 +13,6 @@ def test_only_finished_and_diverged_runs_are_done():
     assert sorted(keys.DONE_STATES) == ["diverged", "finished"]
 
 
-def test_the_recorded_metrics_say_where_they_are_recorded():
-    assert keys.METRICS == {
-        "train/loss": "every step",
-        "val/loss": "evaluations",
-        "train/perplexity": "last step",
-        "eval/next_token_accuracy": "last step",
-    }
-
-
 def test_keys_lock_and_environment_import_neither_mlflow_nor_torch():
     code = (
         "import sys, harness.tracking.keys, harness.tracking.lock, harness.tracking.record, "

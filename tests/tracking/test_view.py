@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.spec.metrics import METRICS
 from harness.tracking import keys
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.view import set_view, view_link
@@ -60,7 +61,7 @@ def test_curves_are_in_the_one_open_section_and_last_values_are_bars(store):
     state = state_of(store, [])
     assert ("curves", "LINE", ["train/loss"]) in drawn(state)
     assert ("train", "BAR", ["train/perplexity"]) in drawn(state)
-    assert {metric for _, _, (metric,) in drawn(state)} == set(keys.METRICS)
+    assert {metric for _, _, (metric,) in drawn(state)} == set(METRICS)
     assert [s["name"] for s in state["compareRunSections"] if s["display"]] == ["curves"]
     (loss,) = [c for c in state["compareRunCharts"] if c["metricKey"] == "train/loss"]
     assert loss["scaleType"] == "log"

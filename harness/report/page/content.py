@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from harness.report.bands import CurveBand
 from harness.report.contests import Contest
+from harness.report.families import Family
 from harness.report.rows import ComparedRun
 from harness.report.sensitivity import LrCurve
-from harness.report.varied import VariedCurve
+from harness.report.varied import VariedPoint
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -56,7 +57,7 @@ class Report:
     experiment_of: Mapping[str, str]
     """By the name of a row."""
     lr_curves: Sequence[LrCurve]
-    batch_curves: Sequence[VariedCurve]
+    batch_curves: Sequence[Family[VariedPoint]]
     runs: Sequence[ComparedRun]
     missing: Sequence[str]
     environments: Sequence[Environment]

@@ -16,7 +16,8 @@ from typing import Any
 from harness.report.page import sections
 from harness.report.page.content import Report
 from harness.report.page.markup import text
-from harness.report.page.plots import Plot, plots
+from harness.report.page.plot import Plot
+from harness.report.page.plots import plots
 from harness.report.page.reached import reached_table
 from harness.report.page.summary import summary
 

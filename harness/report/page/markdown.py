@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 
-from harness.report.formats import markdown
+from harness.errors import counted
+from harness.report.formats import escaped, markdown
 from harness.report.page.content import CheckedClaim, Report
 from harness.report.page.sections import commands
-from harness.report.wording import how_sure, plural
+from harness.report.wording import how_sure
 
 MAX_CLAIMS = 20
 """Failed or undecided ones that are listed."""
-_SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
-
-
-def escaped(words: str) -> str:
-    """What a user wrote, as text on one line that GitHub shows as it is.
-
-    >>> escaped("a_b <i> [x](y)")
-    'a\\\\_b &lt;i&gt; \\\\[x\\\\](y)'
-    """
-    return html.escape(_SPECIAL.sub(r"\\\1", " ".join(words.split())), quote=False)
 
 
 def markdown_of(report: Report) -> str:
@@ -38,11 +28,11 @@ def _lines(report: Report) -> Iterator[str]:
         for found in contest.verdicts:
             yield f"* **{escaped(found.sentence)}** How sure: {escaped(how_sure(found))}"
     holding, failing, open_ = report.counts_of_claims()
-    yield f"* {holding} of {plural(len(report.claims), 'claim')} hold, {failing} fail" + (
+    yield f"* {holding} of {counted(len(report.claims), 'claim')} hold, {failing} fail" + (
         f", {open_} undecided" if open_ else ""
     )
     states = ", ".join(f"{count} {state}" for state, count in report.states.items())
-    yield f"* {plural(sum(report.states.values()), 'run')}: {escaped(states)}"
+    yield f"* {counted(sum(report.states.values()), 'run')}: {escaped(states)}"
     for warning in report.warnings:
         yield f"* {escaped(warning)}"
     yield from _claims([claim for claim in report.claims if not claim.holds])
@@ -52,7 +42,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield _fenced(commands(report))
     for environment in report.environments:
         facts = ", ".join(f"{name} {value}" for name, value in environment.facts.items())
-        yield f"{plural(environment.num_runs, 'run')}: {escaped(facts)}"
+        yield f"{counted(environment.num_runs, 'run')}: {escaped(facts)}"
 
 
 def _claims(claims: list[CheckedClaim]) -> Iterator[str]:

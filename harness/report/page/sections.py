@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-from harness.report.compare import telling_settings
 from harness.report.formats import shown_columns
 from harness.report.page.content import CheckedClaim, Report
 from harness.report.page.markup import Cell, name_cell, number, number_cell, text, text_cell
 from harness.report.page.table import table
 from harness.report.rows import ComparedRun
-from harness.report.sensitivity import to_rows
+from harness.report.sensitivity import edge_warnings, to_rows
+from harness.report.settings import shared_settings, telling_settings
 
 
 def claims(report: Report) -> str:
@@ -83,7 +83,9 @@ def sensitivity_table(report: Report) -> str:
         (str(row["name"]), [_frame_cell(column, row[column]) for column in columns])
         for row in found
     ]
-    return table("sensitivity-table", "Learning-rate sensitivity", columns, rows)
+    warnings = edge_warnings(report.lr_curves)
+    told = "".join(f'<p class="warning">{text(warning)}</p>' for warning in warnings)
+    return table("sensitivity-table", "Learning-rate sensitivity", columns, rows) + told
 
 
 def runs(report: Report) -> str:
@@ -93,11 +95,7 @@ def runs(report: Report) -> str:
     telling = [path for path in telling if path not in ("seed.model", "seed.data")]
     columns = ["run", "state", "last", "seconds", "engine", "weights seed", "data seed", *telling]
     rows = [(run.name, _run_cells(report, run, telling)) for run in report.runs]
-    common = {
-        path: value
-        for path, value in settings[0].items()
-        if all(other.get(path) == value for other in settings)
-    }
+    common = shared_settings(settings)
     body = (
         "<p>A run's name leads to its page in MLflow, while <code>harness ui</code> runs.</p>"
         + table("runs-table", "Runs", columns, rows)
@@ -110,8 +108,7 @@ def runs(report: Report) -> str:
 def _run_cells(report: Report, run: ComparedRun, telling: Sequence[str]) -> list[Cell]:
     record = run.record
     value = record.metrics.get(report.metric, float("nan"))
-    end = record.end_time
-    seconds = float("nan") if end is None else (end - record.start_time) / 1000
+    seconds = float("nan") if record.seconds is None else record.seconds
     model, data = run.seed
     return [
         name_cell(run.name, report.run_link(run)),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from harness.errors import counted
 from harness.report.page.content import Report
 from harness.report.page.markup import number, text
-from harness.report.rows import HIGHER_IS_BETTER
+from harness.report.statistics import Interval
 from harness.report.versus import Side, Versus, shown, shown_p
-from harness.report.wording import how_sure, plural
+from harness.report.wording import how_sure
 
 
 def summary(report: Report) -> str:
@@ -28,12 +29,11 @@ def summary(report: Report) -> str:
 
 def _card(found: Versus) -> str:
     """A verdict. Its numbers are those of the better side against the worse."""
-    difference = found.difference
+    difference, gain = found.difference, found.gain
     pair = f'data-a="{text(found.a.row.name)}" data-b="{text(found.b.row.name)}"'
-    if difference is None:
+    if difference is None or gain is None:
         return f'<article class="card" {pair}><p>{text(found.sentence)}</p></article>\n'
-    a_wins = (difference.mean > 0) == (found.metric in HIGHER_IS_BETTER)
-    better, worse = (found.a, found.b) if a_wins else (found.b, found.a)
+    better, worse = found.ranked
     certain = difference.is_clear
     names = [text(side.row.name) for side in (better, worse)]
     if certain:
@@ -42,9 +42,9 @@ def _card(found: Versus) -> str:
         word = "Too close to call" if difference.mean else "No difference"
         word = "One seed cannot tell" if difference.n < 2 else word
         head = f"<span>{word}:</span> {' <span>and</span> '.join(names)}"
-    gain = number(abs(difference.mean), "gain", shown(abs(difference.mean)))
-    way = "more" if found.metric in HIGHER_IS_BETTER else "less"
-    by = f"{gain} {way} {text(found.metric)}{_interval(found)}: "
+    way = "more" if found.more_is_better else "less"
+    size = number(gain.mean, "gain", shown(gain.mean))
+    by = f"{size} {way} {text(found.metric)}{_interval(gain)}: "
     by += f"{_final(better)} against {_final(worse)}"
     return (
         f'<article class="card {"clear" if certain else "close"}" {pair}><h3>{head}</h3>'
@@ -54,16 +54,13 @@ def _card(found: Versus) -> str:
     )
 
 
-def _interval(found: Versus) -> str:
-    """Of what is gained; nothing for one seed."""
-    difference = found.difference
-    if difference is None or difference.n < 2:
+def _interval(gain: Interval) -> str:
+    """Nothing for one seed."""
+    if gain.n < 2:
         return ""
-    ends = (difference.low, difference.high)
-    low, high = ends if difference.mean > 0 else (0.0 - ends[1], 0.0 - ends[0])
     return (
-        f" (95 % interval {number(low, 'gain_low', shown(low))} to "
-        f"{number(high, 'gain_high', shown(high))})"
+        f" (95 % interval {number(gain.low, 'gain_low', shown(gain.low))} to "
+        f"{number(gain.high, 'gain_high', shown(gain.high))})"
     )
 
 
@@ -105,7 +102,7 @@ def _facts(report: Report) -> Iterator[str]:
     holding, failing, open_ = report.counts_of_claims()
     if report.claims:
         total = len(report.claims)
-        words = f"{holding} of {plural(total, 'claim')} hold"
+        words = f"{holding} of {counted(total, 'claim')} hold"
         words += f", {failing} fail{'' if failing > 1 else 's'}" if failing else ""
         words += f", {open_} undecided" if open_ else ""
         sign = "bad" if failing else "good"
@@ -113,6 +110,6 @@ def _facts(report: Report) -> Iterator[str]:
     else:
         yield "The file makes no claim"
     states = ", ".join(f"{count} {state}" for state, count in report.states.items())
-    yield f'<a href="#runs">{plural(sum(report.states.values()), "run")}</a>: {text(states)}'
+    yield f'<a href="#runs">{counted(sum(report.states.values()), "run")}</a>: {text(states)}'
     for warning in report.warnings:
         yield f'<span class="warning">{text(warning)}</span>'
