@@ -18,17 +18,16 @@ from harness.tracking.store import Store, open_store
 
 
 class Curves:
-    """A metric's values by step, of runs that are read all at once, when the first is asked for;
-    what was read before, of these runs or of others `among` which they are, is not read again."""
+    """A metric's values by step, of runs that are read all at once, when the first is asked for."""
 
-    def __init__(self, store: Store) -> None:
-        self.store, self.run_ids = store, tuple[str, ...]()
+    def __init__(self, store: Store, run_ids: Iterable[str] = ()) -> None:
+        self.store, self.run_ids = store, tuple(dict.fromkeys(run_ids))
         self._known: dict[str, dict[str, Curve]] = {}
 
     def among(self, run_ids: Iterable[str]) -> Curves:
-        """The curves of these runs."""
-        made = Curves(self.store)
-        made.run_ids, made._known = tuple(dict.fromkeys(run_ids)), self._known
+        """Those of other runs of the store; what either reads, the other knows."""
+        made = Curves(self.store, run_ids)
+        made._known = self._known
         return made
 
     def __call__(self, run_id: str, metric: str) -> Curve:

@@ -49,7 +49,7 @@ def versus_of(
         raise UsageError(f"--versus {a} {b}: must be two")
     best_a, best_b = best_row(rows_a, metric), best_row(rows_b, metric)
     if set(run_ids([best_a])) == set(run_ids([best_b])):
-        raise UsageError(f"--versus {a} {b}: both are {_named(best_a)}")
+        raise UsageError(f"--versus {a} {b}: must be two, both are {_named(best_a)}")
     return report.versus((a, rows_a), (b, rows_b), selected.curve_of, metric=metric, target=target)
 
 

@@ -104,10 +104,14 @@ def test_sweeps_that_use_a_name_twice_have_groups_of_their_own(project):
 def test_a_run_is_not_compared_with_itself(project):
     path = write("one.yaml", {"a": {"matrix": {"optimizer.lr": [0.01, 0.1]}}, "b": {}})
     train(path)
-    with pytest.raises(UsageError, match=r"--versus a/lr=0\.01 b: both are the run a/lr=0\.01"):
+    with pytest.raises(
+        UsageError, match=r"--versus a/lr=0\.01 b: must be two, both are the run a/lr=0\.01"
+    ):
         versus(path, "a/lr=0.01", "b")
     (best,) = (row.name for row in comparison(path).selected.named("a") if "lr=0.1" in row.name)
-    with pytest.raises(UsageError, match=r"--versus a a/lr=0\.1: both are the run a/lr=0\.1"):
+    with pytest.raises(
+        UsageError, match=r"--versus a a/lr=0\.1: must be two, both are the run a/lr=0\.1"
+    ):
         versus(path, "a", best)
     assert versus(path, "a/lr=0.01", "a/lr=0.1").difference is not None
 
@@ -115,7 +119,7 @@ def test_a_run_is_not_compared_with_itself(project):
 def test_seeds_are_not_compared_with_themselves(project):
     path = write("one.yaml", {"a": {"seeds": 2}, "b": {"seeds": 2}})
     train(path)
-    with pytest.raises(UsageError, match="--versus a b: both are the 2 runs of a"):
+    with pytest.raises(UsageError, match="--versus a b: must be two, both are the 2 runs of a"):
         versus(path, "a", "b")
 
 
