@@ -17,6 +17,7 @@ from harness.job import import_ahead, run_job
 from harness.jobs import default_jobs
 from harness.observer import Observer, RunOutcome
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
+from harness.recording import described
 from harness.report.claims import ClaimResult, Curve, check_claims
 from harness.report.settings import telling_settings
 from harness.results import RunResult, SweepResult
@@ -294,12 +295,3 @@ class Call:
         """The settings whose values tell the sweep's runs apart, swept ones first."""
         swept = (path for run in self.sweep.runs for path, _ in run.point)
         return telling_settings([run.config.flat() for run in self.sweep.runs], first=swept)
-
-
-def described(sweep: Sweep) -> str:
-    """What is said of a sweep in MLflow: its description, or what is in it."""
-    experiments = ", ".join(experiment.name for experiment in sweep.experiments)
-    searches = ", ".join(search.name for search in sweep.searches)
-    named = {"Experiments": experiments, "Searches": searches}
-    contents = " ".join(f"{kind}: {names}." for kind, names in named.items() if names)
-    return sweep.description or contents

@@ -1,4 +1,4 @@
-"""What is recorded of a planned run before it trains."""
+"""What is recorded of a sweep, and of a planned run, before it trains."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.errors import shorten
 from harness.planning import PlannedRun
 from harness.spec.run_config import RunConfig
+from harness.spec.sweep_file import Sweep
 from harness.tracking import keys
 from harness.tracking.record import DatasetInput, RunToRecord
 
@@ -52,3 +53,12 @@ def _corpus_name(planned: PlannedRun) -> str:
     source, repeat = planned.declared.corpus.source, planned.declared.corpus.repeat
     name = Path(source.value).name if source.kind == "file" else shorten(source.value, 40)
     return f"{name} x {repeat}" if repeat > 1 else name
+
+
+def described(sweep: Sweep) -> str:
+    """What is said of a sweep in MLflow: its description, or what is in it."""
+    experiments = ", ".join(experiment.name for experiment in sweep.experiments)
+    searches = ", ".join(search.name for search in sweep.searches)
+    named = {"Experiments": experiments, "Searches": searches}
+    contents = " ".join(f"{kind}: {names}." for kind, names in named.items() if names)
+    return sweep.description or contents

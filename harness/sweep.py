@@ -12,11 +12,12 @@ import importlib.metadata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.call import Call, described
+from harness.call import Call
 from harness.errors import NothingMatched, StoreMissing
 from harness.interrupts import installed
 from harness.observer import Observer
 from harness.planning import Corpora, PlannedRun, plan_runs, selected_runs, selected_searches
+from harness.recording import described
 from harness.results import SweepResult
 from harness.search.planned import PlannedSearch, Planner
 from harness.search.storage_check import check_storages
