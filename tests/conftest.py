@@ -84,6 +84,20 @@ def _make_project(folder: Path, ready_made_store: Path) -> None:
     connection.close()
 
 
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Path]]:
+    """Searches draw no plots; the function that would have drawn them.
+
+    A set takes 2 s of CPU, more than the trials do. Those of real searches are looked at in
+    `search/test_searches.py`, and `search/test_plots.py` is about them.
+    """
+    from harness.search import plots  # plotly and matplotlib take half a second
+
+    draw = plots.write_plots
+    monkeypatch.setattr(plots, "write_plots", lambda *_: [])
+    return draw
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server; each test makes databases of its own in it."""

@@ -48,7 +48,7 @@ def test_harness_ui_opens_the_view_of_the_chapter(
 
 
 def test_groups_searches_and_runs_are_one_row_each_and_groups_drawn_with_their_intervals(
-    project: Path, page: Page, screenshots: Path
+    project: Path, no_plots, page: Page, screenshots: Path
 ) -> None:
     write(project / "sweep.yaml", lr=search())
     content = json.loads((project / "sweep.yaml").read_text())

@@ -124,7 +124,7 @@ def test_a_claim_about_a_run_that_is_not_there_yet_is_undecided(project, harness
     assert "undecided (b/seed=0 was not run)" in printed
 
 
-def test_claims_of_searches_are_checked_from_their_studies(project, harness):
+def test_claims_of_searches_are_checked_from_their_studies(project, harness, no_plots):
     file = write_sweep(Path("sweep.yaml"), {"a": {}})
     search = (
         '{"extends": "a", "metric": "train/loss", "n_trials": 3, '
