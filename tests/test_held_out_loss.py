@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import signal
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from stopping import Heard, Stop, points
 from sweep_files import corpus_of, tiny_config, write_sweep
 
 from harness.cli.progress import Lines
@@ -19,7 +19,6 @@ from harness.gpt.checkpoint import load_checkpoint
 from harness.interrupts import Interrupted
 from harness.job import run_job
 from harness.job_events import Job, JobRun, Reached, StagedCheckpoint, Steps
-from harness.observer import Observer
 from harness.spec.load import load_sweep
 from harness.spec.records import SavedCheckpoint
 from harness.sweep import run_sweep
@@ -200,15 +199,6 @@ def test_a_run_that_goes_on_is_evaluated_at_the_steps_that_are_left(tmp_path, en
 # a sweep and its store
 
 
-class Stop(Observer):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_losses(self, run, losses):
-        if losses[-1][0] >= self.step:
-            raise Interrupted(signal.SIGINT)
-
-
 def sweep(entries: dict[str, Any] | None = None, engine: str = "plain", **changes: Any):
     sections = {
         "model": {"dropout": 0.2},
@@ -224,15 +214,6 @@ def values(run_id: str) -> dict[int, float]:
     return history(open_store(), run_id, "val/loss")
 
 
-def rows(run_id: str) -> int:
-    """Points of `val/loss` in MLflow's own table, where a repeated one would stand twice."""
-    with sqlite3.connect("mlruns/mlflow.db") as connection:
-        query = "SELECT count(*) FROM metrics WHERE run_uuid = ? AND key = 'val/loss'"
-        (found,) = connection.execute(query, (run_id,)).fetchone()
-    connection.close()
-    return int(found)
-
-
 @pytest.mark.parametrize(("engine", "step"), [("plain", 6), ("plain", 11), ("stacked", 7)])
 def test_a_run_that_was_cut_off_has_every_value_once(project, engine, step):
     whole = run_sweep(sweep(engine=engine)).runs[0].run_id
@@ -241,32 +222,27 @@ def test_a_run_that_was_cut_off_has_every_value_once(project, engine, step):
     assert find_runs(open_store())[0].metrics["val/loss"] == expected[12]
     open_store().client.delete_run(whole)
     with pytest.raises(Interrupted):
-        run_sweep(sweep(engine=engine), observer=Stop(step))
+        run_sweep(sweep(engine=engine), observer=Stop("a", step))
     (again,) = run_sweep(sweep(engine=engine)).runs
     assert again.run_id == find_runs(open_store())[0].run_id
     assert values(again.run_id) == expected
-    assert rows(again.run_id) == 6
+    assert points(again.run_id, "val/loss") == list(expected.items())
 
 
 def test_a_value_that_is_missing_in_the_store_is_made_again(project):
     with pytest.raises(Interrupted):
-        run_sweep(sweep(), observer=Stop(10))
+        run_sweep(sweep(), observer=Stop("a", 10))
     (killed,) = find_runs(open_store())
     assert checkpoints(open_store(), killed.run_id)[-1] == "step_000009"
     before = values(killed.run_id)
     with sqlite3.connect("mlruns/mlflow.db") as connection:
         connection.execute("DELETE FROM metrics WHERE step = 8 AND key = 'val/loss'")
     connection.close()
-    resumed = []
-
-    class Heard(Observer):
-        def on_resume(self, run, step):
-            resumed.append(step)
-
-    run_sweep(sweep(), observer=Heard())
-    assert resumed == [6]
+    heard = Heard()
+    run_sweep(sweep(), observer=heard)
+    assert heard.resumed == {"a": 6}
     assert before.items() <= values(killed.run_id).items()
-    assert rows(killed.run_id) == 6
+    assert len(points(killed.run_id, "val/loss")) == 6
 
 
 def test_a_finished_run_without_values_does_not_stand_for_one_with_them(project):

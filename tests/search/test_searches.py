@@ -326,10 +326,9 @@ def killed_after(seconds: float, folder: Path) -> bool:
     return ended
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("num_kills", [3, pytest.param(30, marks=pytest.mark.campaign)])
+@pytest.mark.campaign  # a few kills of a search are among those of benchmarks/test_chaos.py
 def test_killed_at_random_moments_and_run_again_the_trials_are_the_same(
-    num_kills, project, tmp_path, monkeypatch
+    project, tmp_path, monkeypatch
 ):
     entry = search(
         n_trials=12,
@@ -344,7 +343,7 @@ def test_killed_at_random_moments_and_run_again_the_trials_are_the_same(
     monkeypatch.chdir(folder)
     shutil.copyfile(project / "s.yaml", "s.yaml")
     chance = random.Random(0)
-    ended = [killed_after(chance.uniform(0, 0.4), folder) for _ in range(num_kills)]
+    ended = [killed_after(chance.uniform(0, 0.4), folder) for _ in range(30)]
     assert not any(ended[:3])
     assert table(run(folder / "s.yaml")) == whole
     store = open_store()
