@@ -27,12 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def ready_made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers of pytest-xdist share, for what is made once for all tests."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def ready_made_store(shared: Path) -> Path:
     """The database file of an empty store: to be copied, never to be opened."""
     from harness.tracking.sqlite_creation import ensure_database
 
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     database = shared / "ready-made" / "mlflow.db"
     with FileLock(shared / "ready-made.lock"):
         ensure_database(database)
@@ -54,8 +59,12 @@ def another_store(ready_made_store: Path) -> Callable[[Path], str]:
 @pytest.fixture
 def no_store_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """No store but the default one is meant, whatever the shell that runs the tests says."""
+    _name_no_store(monkeypatch)
+
+
+def _name_no_store(patch: pytest.MonkeyPatch) -> None:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
-        monkeypatch.delenv(name, raising=False)
+        patch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -82,6 +91,25 @@ def _make_project(folder: Path, ready_made_store: Path) -> None:
     with connection:
         relocation.mend(connection, folder / "mlruns")
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def trained_once(shared: Path, ready_made_store: Path) -> Callable[[str, Callable[[], None]], Path]:
+    """Trains something in a project of its own, once for all workers; the folder, to be read."""
+
+    def once(name: str, train: Callable[[], None]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                _make_project(folder, ready_made_store)
+                with pytest.MonkeyPatch.context() as patch:
+                    _name_no_store(patch)
+                    patch.chdir(folder)
+                    train()
+                done.touch()
+        return folder
+
+    return once
 
 
 @pytest.fixture
@@ -117,10 +145,8 @@ class Chapter:
 
 
 @pytest.fixture(scope="session")
-def finished_chapter(tmp_path_factory: pytest.TempPathFactory) -> Chapter:
+def finished_chapter(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Chapter:
     """The chapter's `experiments.yaml`, run twice by the real command; once for all workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, outputs = shared / "chapter", shared / "chapter.json"
     with FileLock(shared / "chapter.lock"):
         if not outputs.exists():
@@ -176,10 +202,8 @@ class Reported:
 
 
 @pytest.fixture(scope="session")
-def reported(tmp_path_factory: pytest.TempPathFactory, ready_made_store: Path) -> Reported:
+def reported(shared: Path, ready_made_store: Path) -> Reported:
     """`sweep.yaml`, run and reported by the real commands; once for all workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, printed = shared / "reported", shared / "reported.txt"
     with FileLock(shared / "reported.lock"):
         if not printed.exists():
