@@ -68,6 +68,18 @@ def _name_no_store(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def process_as_torch_left_it() -> Iterator[None]:
+    """Digits are those of one thread; threads and random state are put back after the test."""
+    import torch
+
+    threads, generator = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.set_rng_state(generator)
+
+
+@pytest.fixture
 def project(
     tmp_path: Path,
     ready_made_store: Path,
