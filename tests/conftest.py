@@ -27,12 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def ready_made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers of pytest-xdist share, for what is made once for all tests."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def ready_made_store(shared: Path) -> Path:
     """The database file of an empty store: to be copied, never to be opened."""
     from harness.tracking.sqlite_creation import ensure_database
 
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     database = shared / "ready-made" / "mlflow.db"
     with FileLock(shared / "ready-made.lock"):
         ensure_database(database)
@@ -54,8 +59,24 @@ def another_store(ready_made_store: Path) -> Callable[[Path], str]:
 @pytest.fixture
 def no_store_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """No store but the default one is meant, whatever the shell that runs the tests says."""
+    _name_no_store(monkeypatch)
+
+
+def _name_no_store(patch: pytest.MonkeyPatch) -> None:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
-        monkeypatch.delenv(name, raising=False)
+        patch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def process_as_torch_left_it() -> Iterator[None]:
+    """Digits are those of one thread; threads and random state are put back after the test."""
+    import torch
+
+    threads, generator = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.set_rng_state(generator)
 
 
 @pytest.fixture
@@ -85,6 +106,39 @@ def _make_project(folder: Path, ready_made_store: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def trained_once(shared: Path, ready_made_store: Path) -> Callable[[str, Callable[[], None]], Path]:
+    """Trains something in a project of its own, once for all workers; the folder, to be read."""
+
+    def once(name: str, train: Callable[[], None]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                _make_project(folder, ready_made_store)
+                with pytest.MonkeyPatch.context() as patch:
+                    _name_no_store(patch)
+                    patch.chdir(folder)
+                    train()
+                done.touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Path]]:
+    """Searches draw no plots; the function that would have drawn them.
+
+    A set takes 2 s of CPU, more than the trials do. Those of real searches are looked at in
+    `search/test_searches.py`, and `search/test_plots.py` is about them.
+    """
+    from harness.search import plots  # plotly and matplotlib take half a second
+
+    draw = plots.write_plots
+    monkeypatch.setattr(plots, "write_plots", lambda *_: [])
+    return draw
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server; each test makes databases of its own in it."""
     with started_server() as server:
@@ -103,10 +157,8 @@ class Chapter:
 
 
 @pytest.fixture(scope="session")
-def finished_chapter(tmp_path_factory: pytest.TempPathFactory) -> Chapter:
+def finished_chapter(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Chapter:
     """The chapter's `experiments.yaml`, run twice by the real command; once for all workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, outputs = shared / "chapter", shared / "chapter.json"
     with FileLock(shared / "chapter.lock"):
         if not outputs.exists():
@@ -162,10 +214,8 @@ class Reported:
 
 
 @pytest.fixture(scope="session")
-def reported(tmp_path_factory: pytest.TempPathFactory, ready_made_store: Path) -> Reported:
+def reported(shared: Path, ready_made_store: Path) -> Reported:
     """`sweep.yaml`, run and reported by the real commands; once for all workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, printed = shared / "reported", shared / "reported.txt"
     with FileLock(shared / "reported.lock"):
         if not printed.exists():

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.job_events import JobRun
 from harness.spec.run_config import RunConfig
 from harness.text.corpora import Corpus, open_corpus
 from harness.text.sources import Source
@@ -61,6 +62,14 @@ def corpus_of(config: RunConfig) -> Corpus:
     assert config.data.text is not None
     source = Source("text", config.data.text)
     return open_corpus(source, config.data.tokenizer, config.data.repeat, None, write=False)
+
+
+def job_run(staging_dir: Path, name: str = "tiny", **changes: dict[str, Any]) -> JobRun:
+    """A tiny run, ready to be trained."""
+    config = tiny_config(**changes)
+    corpus = corpus_of(config)
+    config = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
+    return JobRun(name, config, corpus, "v1-" + "0" * 32, staging_dir)
 
 
 def environment() -> dict[str, str]:

@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import sweep_files
 from typer.testing import CliRunner
 
 from harness.cli.main import app
@@ -25,12 +24,9 @@ def test_python_docs_is_valid_anywhere() -> None:
 
 @pytest.mark.slow
 def test_python_docs_trains_and_writes_text(project: Path) -> None:
-    call = sweep_files.harness(
-        *("run", EXAMPLES / "python-docs.yaml", "--only", "adamw", "--set", "train.steps=40"),
-        *("--json",),
-        cwd=project,
-    )
-    assert call.returncode == 0, call.stderr
+    flags = ["--only", "adamw", "--set", "train.steps=40", "--json"]
+    call = CliRunner().invoke(app, ["run", str(EXAMPLES / "python-docs.yaml"), *flags])
+    assert call.exit_code == 0, call.stderr
     (run,) = json.loads(call.stdout)["runs"]
     assert run["status"] == "finished"
     assert run["final_loss"] < 25  # it begins near 40

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import signal
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from sweep_files import corpus_of, tiny_config, write_sweep
+from stopping import Heard, Stop, points
+from sweep_files import job_run, write_sweep
 
 from harness.cli.progress import Lines
 from harness.comparison.compare import compare
@@ -19,7 +18,6 @@ from harness.gpt.checkpoint import load_checkpoint
 from harness.interrupts import Interrupted
 from harness.job import run_job
 from harness.job_events import Job, JobRun, Reached, StagedCheckpoint, Steps
-from harness.observer import Observer
 from harness.spec.load import load_sweep
 from harness.spec.records import SavedCheckpoint
 from harness.sweep import run_sweep
@@ -29,22 +27,12 @@ from harness.train.data import corpus_tensor, split
 from harness.train.evaluation import Evaluation
 
 HELD_OUT = {"holdout": 0.25}  # 6 of 24 tokens, as many as a window needs
+pytestmark = pytest.mark.usefixtures("process_as_torch_left_it")
 ENGINES = pytest.mark.parametrize("engine", ["plain", "stacked"])
 
 
-@pytest.fixture(autouse=True)
-def process_as_torch_left_it():
-    threads, generator = torch.get_num_threads(), torch.get_rng_state()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_rng_state(generator)
-
-
-def job_run(folder: Path, name: str = "run", **changes: Any) -> JobRun:
-    config = tiny_config(**{"data": HELD_OUT, **changes})
-    corpus = corpus_of(config)
-    config = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
-    return JobRun(name, config, corpus, "v1-" + "0" * 32, folder / name)
+def held_out_run(folder: Path, name: str = "run", **changes: Any) -> JobRun:
+    return job_run(folder / name, name, **{"data": HELD_OUT, **changes})
 
 
 def events_of(*runs: JobRun, rungs: tuple[int, ...] = (), stopped: tuple[int, ...] = ()) -> list:
@@ -78,7 +66,7 @@ def told(events: list, run: int = 0) -> tuple[dict[int, float], dict[int, float]
 def test_a_run_is_evaluated_every_so_many_steps_and_after_the_last(
     tmp_path, engine, eval_every, expected
 ):
-    run = job_run(tmp_path, train={"engine": engine, "eval_every": eval_every})
+    run = held_out_run(tmp_path, train={"engine": engine, "eval_every": eval_every})
     losses, evaluations = told(events_of(run))
     assert list(losses) == [1, 2, 3, 4, 5, 6]
     assert list(evaluations) == expected
@@ -86,7 +74,7 @@ def test_a_run_is_evaluated_every_so_many_steps_and_after_the_last(
 
 def test_bare_is_evaluated_after_its_last_step_like_plain(tmp_path):
     bare, plain = (
-        told(events_of(job_run(tmp_path, engine, train={"engine": engine})))
+        told(events_of(held_out_run(tmp_path, engine, train={"engine": engine})))
         for engine in ("bare", "plain")
     )
     assert bare == plain
@@ -94,14 +82,14 @@ def test_bare_is_evaluated_after_its_last_step_like_plain(tmp_path):
 
 
 def test_without_held_out_tokens_nothing_is_evaluated(tmp_path):
-    assert told(events_of(job_run(tmp_path, data={})))[1] == {}
+    assert told(events_of(held_out_run(tmp_path, data={})))[1] == {}
 
 
 @ENGINES
 def test_evaluating_changes_no_loss_and_no_weight(tmp_path, engine):
     results = []
     for name, eval_every in (("often", 1), ("once", None)):
-        run = job_run(
+        run = held_out_run(
             *(tmp_path, name),
             model={"dropout": 0.3},
             train={"engine": engine, "eval_every": eval_every},
@@ -116,7 +104,7 @@ def test_evaluating_changes_no_loss_and_no_weight(tmp_path, engine):
 def test_a_checkpoint_comes_after_its_evaluation_and_gives_the_value_again_to_the_bit(
     tmp_path, engine
 ):
-    run = job_run(
+    run = held_out_run(
         tmp_path,
         model={"dropout": 0.3},
         train={"engine": engine, "eval_every": 2},
@@ -137,7 +125,7 @@ def test_a_checkpoint_comes_after_its_evaluation_and_gives_the_value_again_to_th
 
 @ENGINES
 def test_a_run_that_diverges_keeps_what_it_was_evaluated_to(tmp_path, engine):
-    run = job_run(
+    run = held_out_run(
         tmp_path,
         optimizer={"name": "sgd", "lr": 0.5, "weight_decay": 10.0},  # weights grow fourfold a step
         train={"engine": engine, "steps": 90, "eval_every": 1},
@@ -153,7 +141,8 @@ def test_a_run_that_diverges_keeps_what_it_was_evaluated_to(tmp_path, engine):
 @ENGINES
 def test_a_run_that_stops_at_a_rung_has_its_evaluation_there(tmp_path, engine):
     runs = [
-        job_run(tmp_path, name, train={"engine": engine, "eval_every": 2}) for name in ("a", "b")
+        held_out_run(tmp_path, name, train={"engine": engine, "eval_every": 2})
+        for name in ("a", "b")
     ]
     events = events_of(*runs, rungs=(4,), stopped=(1,))
     place = next(i for i, event in enumerate(events) if isinstance(event, Reached))
@@ -172,8 +161,8 @@ def test_a_run_of_a_stack_is_evaluated_as_it_is_alone(tmp_path):
         },
         {"train": {"engine": "stacked"}, "data": {"holdout": 0.0}},
     ]
-    together = [job_run(tmp_path, f"t{i}", **change) for i, change in enumerate(changes)]
-    alone = [job_run(tmp_path, f"a{i}", **change) for i, change in enumerate(changes)]
+    together = [held_out_run(tmp_path, f"t{i}", **change) for i, change in enumerate(changes)]
+    alone = [held_out_run(tmp_path, f"a{i}", **change) for i, change in enumerate(changes)]
     events = events_of(*together)
     for i, run in enumerate(alone):
         assert told(events, i) == told(events_of(run))
@@ -182,7 +171,7 @@ def test_a_run_of_a_stack_is_evaluated_as_it_is_alone(tmp_path):
 @ENGINES
 def test_a_run_that_goes_on_is_evaluated_at_the_steps_that_are_left(tmp_path, engine):
     def run(name, saved=()):
-        made = job_run(
+        made = held_out_run(
             *(tmp_path, name),
             model={"dropout": 0.3},
             train={"engine": engine, "steps": 9, "eval_every": 2},
@@ -200,15 +189,6 @@ def test_a_run_that_goes_on_is_evaluated_at_the_steps_that_are_left(tmp_path, en
 # a sweep and its store
 
 
-class Stop(Observer):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_losses(self, run, losses):
-        if losses[-1][0] >= self.step:
-            raise Interrupted(signal.SIGINT)
-
-
 def sweep(entries: dict[str, Any] | None = None, engine: str = "plain", **changes: Any):
     sections = {
         "model": {"dropout": 0.2},
@@ -224,15 +204,6 @@ def values(run_id: str) -> dict[int, float]:
     return history(open_store(), run_id, "val/loss")
 
 
-def rows(run_id: str) -> int:
-    """Points of `val/loss` in MLflow's own table, where a repeated one would stand twice."""
-    with sqlite3.connect("mlruns/mlflow.db") as connection:
-        query = "SELECT count(*) FROM metrics WHERE run_uuid = ? AND key = 'val/loss'"
-        (found,) = connection.execute(query, (run_id,)).fetchone()
-    connection.close()
-    return int(found)
-
-
 @pytest.mark.parametrize(("engine", "step"), [("plain", 6), ("plain", 11), ("stacked", 7)])
 def test_a_run_that_was_cut_off_has_every_value_once(project, engine, step):
     whole = run_sweep(sweep(engine=engine)).runs[0].run_id
@@ -241,32 +212,27 @@ def test_a_run_that_was_cut_off_has_every_value_once(project, engine, step):
     assert find_runs(open_store())[0].metrics["val/loss"] == expected[12]
     open_store().client.delete_run(whole)
     with pytest.raises(Interrupted):
-        run_sweep(sweep(engine=engine), observer=Stop(step))
+        run_sweep(sweep(engine=engine), observer=Stop("a", step))
     (again,) = run_sweep(sweep(engine=engine)).runs
     assert again.run_id == find_runs(open_store())[0].run_id
     assert values(again.run_id) == expected
-    assert rows(again.run_id) == 6
+    assert points(again.run_id, "val/loss") == list(expected.items())
 
 
 def test_a_value_that_is_missing_in_the_store_is_made_again(project):
     with pytest.raises(Interrupted):
-        run_sweep(sweep(), observer=Stop(10))
+        run_sweep(sweep(), observer=Stop("a", 10))
     (killed,) = find_runs(open_store())
     assert checkpoints(open_store(), killed.run_id)[-1] == "step_000009"
     before = values(killed.run_id)
     with sqlite3.connect("mlruns/mlflow.db") as connection:
         connection.execute("DELETE FROM metrics WHERE step = 8 AND key = 'val/loss'")
     connection.close()
-    resumed = []
-
-    class Heard(Observer):
-        def on_resume(self, run, step):
-            resumed.append(step)
-
-    run_sweep(sweep(), observer=Heard())
-    assert resumed == [6]
+    heard = Heard()
+    run_sweep(sweep(), observer=heard)
+    assert heard.resumed == {"a": 6}
     assert before.items() <= values(killed.run_id).items()
-    assert rows(killed.run_id) == 6
+    assert len(points(killed.run_id, "val/loss")) == 6
 
 
 def test_a_finished_run_without_values_does_not_stand_for_one_with_them(project):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sweep_files import corpus_of, tiny_config
+from sweep_files import job_run
 
 from harness import watch as watch_module
 from harness.executors.base import Failure
@@ -16,18 +16,12 @@ from harness.gpt import checkpoint as checkpoint_module
 from harness.gpt.checkpoint import load_checkpoint, verify_checkpoint
 from harness.interrupts import Interrupted, installed
 from harness.job import run_job
-from harness.job_events import Ended, Job, JobRun, StagedCheckpoint, Steps
+from harness.job_events import Ended, Job, StagedCheckpoint, Steps
 from harness.spec.records import LossRecord, SavedCheckpoint
 from harness.train import engines
 from harness.watch import Watch
 
-
-@pytest.fixture(autouse=True)
-def process_as_torch_left_it():
-    threads, generator = torch.get_num_threads(), torch.get_rng_state()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_rng_state(generator)
+pytestmark = pytest.mark.usefixtures("process_as_torch_left_it")
 
 
 @pytest.fixture
@@ -35,12 +29,8 @@ def run(tmp_path: Path):
     """Runs a tiny job; returns what it emitted and how it ended."""
 
     def run(staging: str = "staging", **changes):
-        config = tiny_config(**changes)
-        corpus = corpus_of(config)
-        config = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
         events = []
-        alone = JobRun("tiny", config, corpus, "v1-" + "0" * 32, tmp_path / staging)
-        run_job(Job((alone,)), events.append)
+        run_job(Job((job_run(tmp_path / staging, **changes),)), events.append)
         last = events.pop()
         assert isinstance(last, Ended)
         if isinstance(last.result, Failure):
@@ -241,14 +231,10 @@ def test_a_perplexity_beyond_all_numbers_is_infinite(run, spoil):
 
 def test_a_run_of_a_stack_that_fails_leaves_the_others_alone(run, tmp_path):
     alone, _ = run()
-    configs = [tiny_config(train={"device": "cuda:99"}), tiny_config()]
-    runs = []
-    for i, config in enumerate(configs):
-        corpus = corpus_of(config)
-        sized = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
-        runs.append(JobRun(str(i), sized, corpus, "v1-" + "0" * 32, tmp_path / str(i)))
+    absent, present = tmp_path / "absent", tmp_path / "present"
+    runs = (job_run(absent, train={"device": "cuda:99"}), job_run(present))
     events = []
-    run_job(Job(tuple(runs)), events.append)
+    run_job(Job(runs), events.append)
     failed, *rest, finished = events
     assert isinstance(failed.result, Failure)
     assert "train.device: cuda:99 is not on this machine" in failed.result.message
@@ -256,13 +242,6 @@ def test_a_run_of_a_stack_that_fails_leaves_the_others_alone(run, tmp_path):
     assert [event.run for event in events] == [0, *[1] * (len(events) - 1)]
     assert losses_of(rest) == losses_of(alone)
     assert finished.result.state == "finished"
-
-
-def prepared(tmp_path, name: str, **changes) -> JobRun:
-    config = tiny_config(**changes)
-    corpus = corpus_of(config)
-    config = config.with_vocab_size(corpus.info.tokenizer.vocab_size)
-    return JobRun(name, config, corpus, "v1-" + "0" * 32, tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +254,7 @@ def test_a_signal_saves_the_runs_that_wait_at_a_rung_too(tmp_path, stopped, step
         "train": {"steps": 12},
         "checkpoint": {"every": 4},
     }
-    runs = tuple(prepared(tmp_path, name, **changes) for name in ("first", "second"))
+    runs = tuple(job_run(tmp_path / name, name, **changes) for name in ("first", "second"))
 
     def train(runs, emit=lambda event: None) -> list:
         events = []

@@ -86,7 +86,7 @@ def test_a_second_call_logs_nothing_and_a_forced_one_takes_the_place(project):
     assert [second.source_run_id] == [record.run_id for record in current]
 
 
-def test_of_each_experiment_and_each_search_the_best_run_is_logged(project):
+def test_of_each_experiment_and_each_search_the_best_run_is_logged(project, no_plots):
     grid = {"matrix": {"optimizer.lr": [0.001, 0.1, 0.2]}}
     file = write_sweep(Path("sweep.yaml"), {"a": grid, "b": {}})
     content = {**json.loads(file.read_text()), "searches": {"s": search()}}

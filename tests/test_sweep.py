@@ -193,7 +193,7 @@ def test_a_sweep_refuses_a_store_that_another_holds(project):
     assert run({"a": {}}).exit_code == 0
 
 
-def test_searches_are_run_with_the_experiments_or_alone(project):
+def test_searches_are_run_with_the_experiments_or_alone(project, no_plots):
     search = {
         "metric": "train/loss",
         "direction": "minimize",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stopping import Heard, Stop
 from sweep_files import write_sweep
 
 from harness.interrupts import Interrupted
-from harness.observer import Observer
 from harness.results import SweepResult
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
@@ -33,33 +32,6 @@ DAMAGE = {
 def _flipped(content: bytes) -> bytes:
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-class Stop(Observer):
-    """Stops the sweep, as a signal would, when a run has come to a step."""
-
-    def __init__(self, name: str, step: int) -> None:
-        self.name, self.step = name, step
-
-    def on_losses(self, run, losses):
-        if run.name == self.name and losses[-1][0] >= self.step:
-            raise Interrupted(signal.SIGINT)
-
-
-class Heard(Observer):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.resumed: dict[str, int] = {}
-        self.trained: dict[str, list[int]] = {}
-
-    def on_note(self, text):
-        self.notes.append(text)
-
-    def on_resume(self, run, step):
-        self.resumed[run.name] = step
-
-    def on_losses(self, run, losses):
-        self.trained.setdefault(run.name, []).extend(step for step, _ in losses)
 
 
 def sweep(engine: str = "plain", **changes: Any):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from served import served_from
 from sweep_files import write_sweep
 from typer.testing import CliRunner
 
 from harness.cli.main import app
-from harness.tracking import server
 from harness.tracking.read import checkpoints, find_runs
 from harness.tracking.store import open_store
 
@@ -22,22 +20,8 @@ def served(ready_made_store: Path, tmp_path: Path):
     """The address of a server with its own database, which keeps artifacts itself."""
     folder = tmp_path / "served"
     folder.mkdir()
-    shutil.copyfile(ready_made_store, folder / "mlflow.db")
-    store = open_store(f"sqlite:///{folder}/mlflow.db", folder)
-    port = server.free_port(5001)
-    command, environment = server.ui_command(store, port)
-    root = command.index("--default-artifact-root")
-    command[root : root + 2] = ["--artifacts-destination", str(folder / "files")]
-    process = subprocess.Popen(
-        command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        url = server.server_url(store, port)
-        server.wait_until_ready(url, 60, process)
+    with served_from(folder, ready_made_store) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def harness(*arguments: str):

@@ -27,6 +27,7 @@ FLAGS = [
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=TIMEOUT_MS)  # by itself 5 s, which MLflow's first page may take
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
@@ -40,7 +41,6 @@ def page(browser: Browser) -> Iterator[Page]:
     hosts: set[str] = set()
     opened.on("request", lambda request: hosts.add(urlsplit(request.url).hostname or ""))
     opened.set_default_timeout(TIMEOUT_MS)
-    expect.set_options(timeout=TIMEOUT_MS)  # by itself 5 s, which MLflow's first page may take
     yield opened
     opened.close()
     assert hosts - {""} <= {"127.0.0.1"}, f"requests left the machine: {hosts}"

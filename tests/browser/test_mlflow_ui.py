@@ -18,7 +18,9 @@ from searches import search, write
 
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
+from harness.tracking.read import find_runs
 from harness.tracking.server import free_port
+from harness.tracking.store import open_store
 
 from .conftest import serving
 
@@ -27,28 +29,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 RUNS = ["adamw", "sgd", "lr-1", "batch-size/batch_size=1", "four-line-loop", "period-5"]
 
 
-def test_harness_ui_opens_the_view_of_the_chapter(
-    finished_chapter, page: Page, screenshots: Path
-) -> None:
-    arguments = ("ui", "--no-open", "--port", free_port(5000))
-    started = sweep_files.started(*arguments, cwd=finished_chapter.folder)
-    with started as process, serving(process):
-        printed = sweep_files.read_until(process, "Ctrl-C stops it")
-        found = re.search(r"^chapter-14: (http://127\.0\.0\.1:\S+)$", printed, re.MULTILINE)
-        assert found, printed
-        page.goto(found[1])
-        for name in RUNS:
-            expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
-        # The view's own columns, and its order: the best run first.
-        for column in ("train/loss", "optimizer.lr"):
-            expect(page.get_by_text(column, exact=True).first).to_be_visible()
-        names = [link for link in page.get_by_role("link").all_inner_texts() if link in RUNS]
-        assert names[-1] == "lr-1"
-        page.screenshot(path=screenshots / "view.png")
-
-
-def test_groups_searches_and_runs_are_one_row_each_and_groups_drawn_with_their_intervals(
-    project: Path, page: Page, screenshots: Path
+def test_harness_ui_opens_a_view_of_one_row_each_best_first_and_draws_groups_with_intervals(
+    project: Path, no_plots, page: Page, screenshots: Path
 ) -> None:
     write(project / "sweep.yaml", lr=search())
     content = json.loads((project / "sweep.yaml").read_text())
@@ -62,10 +44,9 @@ def test_groups_searches_and_runs_are_one_row_each_and_groups_drawn_with_their_i
         found = re.search(r"^sweep: (http://127\.0\.0\.1:\S+)$", printed, re.MULTILINE)
         assert found, printed
         experiment = found[1].partition("/runs?")[0]
+        page.goto(found[1])
+        _check_rows(page, screenshots)
         page.goto(f"{found[1]}&compareRunsMode=CHART")
-        for name in ("many", "single", "lr"):
-            expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
-        expect(page.get_by_role("link", name=re.compile("seed=|trial="))).to_have_count(0)
         _check_bands(page, screenshots)
         page.get_by_role("link", name="many", exact=True).click()
         expect(page.get_by_text("3 runs that differ in")).to_be_visible()
@@ -76,6 +57,20 @@ def test_groups_searches_and_runs_are_one_row_each_and_groups_drawn_with_their_i
         page.get_by_text("where.json").first.click()
         expect(page.get_by_text("checkpoints/step_000006").first).to_be_visible()
         page.screenshot(path=screenshots / "model.png")
+
+
+def _check_rows(page: Page, screenshots: Path) -> None:
+    """The view's own columns, and its order: the best first, by the losses in the store."""
+    names = ("many", "single", "lr")
+    for name in names:
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile("seed=|trial="))).to_have_count(0)
+    for column in ("train/loss", "optimizer.lr"):
+        expect(page.get_by_text(column, exact=True).first).to_be_visible()
+    records = {run.name: run for run in find_runs(open_store()) if run.name in names}
+    shown = [link for link in page.get_by_role("link").all_inner_texts() if link in names]
+    assert shown == sorted(names, key=lambda name: records[name].metrics["train/loss"])
+    page.screenshot(path=screenshots / "view.png")
 
 
 def _check_bands(page: Page, screenshots: Path) -> None:

@@ -25,7 +25,21 @@ def harness(no_store_named) -> Callable[..., Result]:
 
 
 @pytest.fixture
-def mixed(project: Path) -> Path:
+def mixed(trained_once, no_store_named, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with `train_mixed` in it: to be read, never to be written."""
+    folder = trained_once("mixed", train_mixed)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def mixed_of_its_own(project: Path) -> Path:
+    """The same, for a test that changes it."""
+    train_mixed()
+    return project
+
+
+def train_mixed() -> None:
     """Two sweeps: a group of seeds, a shared run, a failed, a diverged and a replaced one."""
     from harness.spec.load import load_sweep
     from harness.sweep import run_sweep
@@ -43,4 +57,3 @@ def mixed(project: Path) -> Path:
     other = load_sweep(write_sweep(Path("two.yaml"), {"twin": {"train": {"steps": 3}}}, name="two"))
     run_sweep(other)
     run_sweep(load_sweep(Path("one.yaml")), only=["short"], force=True)
-    return project

@@ -27,10 +27,15 @@ RUNS = {
 }
 
 
+def train(*names: str) -> None:
+    """Train some of `RUNS`, or all of them, in the current directory."""
+    run_sweep(load_sweep(write_sweep(Path("sweep.yaml"), RUNS)), only=names)
+
+
 @pytest.fixture
-def trained(project: Path) -> Path:
-    run_sweep(load_sweep(write_sweep(Path("sweep.yaml"), RUNS)))
-    return project
+def trained(trained_once, no_store_named, monkeypatch) -> None:
+    """The current directory, with all of `RUNS` in it: to be read, never to be written."""
+    monkeypatch.chdir(trained_once("differing", train))
 
 
 @pytest.fixture
@@ -84,7 +89,8 @@ def test_runs_that_agree_bit_for_bit_are_told_to(harness, told, trained):
     assert lines[-1] == ("train/loss: the same bit for bit over all 4 common steps (6 and 4 steps)")
 
 
-def test_the_same_seed_and_another_number_has_its_cause_told(harness, told, trained):
+def test_the_same_seed_and_another_number_has_its_cause_told(harness, told, project):
+    train("sgd")
     (old,) = [run for run in find_runs(open_store()) if run.name == "sgd"]
     run_sweep(load_sweep(Path("sweep.yaml")), only=["sgd"], force=True)
     store = open_store()
@@ -129,7 +135,8 @@ def test_a_run_without_losses_has_no_step_in_common(harness, told, trained):
     assert told("sgd", "bad")["curves"]["n_common_steps"] == 0
 
 
-def test_two_names_of_one_run_are_told_to_be_one(harness, trained):
+def test_two_names_of_one_run_are_told_to_be_one(harness, project):
+    train("sgd")
     run_sweep(load_sweep(write_sweep(Path("other.yaml"), {"twin": SGD}, name="other")))
     result = harness("diff", "sgd", "twin")
     (run,) = [run for run in find_runs(open_store()) if run.name == "sgd"]

@@ -203,7 +203,7 @@ def test_columns_can_be_asked_for(harness, mixed):
     assert next(row for row in rows if row.startswith("short ")).split()[4] == "3"
 
 
-def test_what_a_store_holds_cannot_write_to_the_terminal(harness, mixed):
+def test_what_a_store_holds_cannot_write_to_the_terminal(harness, mixed_of_its_own):
     store = open_store()
     run = next(run for run in find_runs(store) if run.name == "wild")
     store.client.set_tag(run.run_id, "mlflow.runName", "wild\x1b[31m\nnext")

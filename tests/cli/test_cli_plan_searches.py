@@ -7,7 +7,7 @@ import json
 from searches import search, write
 
 
-def test_the_command_shows_searches_under_the_runs(harness, project):
+def test_the_command_shows_searches_under_the_runs(harness, project, no_plots):
     path = write(project / "s.yaml", s=search(), t=search(n_trials=3))
     harness("search", path, "s", "-q")
     for command in (["plan", path], ["run", path, "--dry-run"]):
@@ -29,7 +29,7 @@ def test_the_command_shows_searches_under_the_runs(harness, project):
     assert "search" not in harness("plan", path, "--only", "a").stdout
 
 
-def test_json_has_the_keys_of_a_result_and_what_is_to_do(harness, project):
+def test_json_has_the_keys_of_a_result_and_what_is_to_do(harness, project, no_plots):
     path = write(project / "s.yaml", s=search(expect=[{"best": "value", "below": 0}]))
     ran = json.loads(harness("run", path, "--json").stdout)["searches"][0]
     ran["expectations"] = []  # a plan checks none
@@ -42,7 +42,7 @@ def test_json_has_the_keys_of_a_result_and_what_is_to_do(harness, project):
         assert json.loads(harness(*command, "--json").stdout)["searches"] == [wanted]
 
 
-def test_force_says_that_it_leaves_searches_alone(harness, project):
+def test_force_says_that_it_leaves_searches_alone(harness, project, no_plots):
     path = write(project / "s.yaml", s=search(n_trials=2))
     note = "harness: --force trains the runs of experiments again and leaves searches alone: "
     assert harness("run", path, "-q").stderr == ""

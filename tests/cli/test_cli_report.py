@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 from sweep_files import write_sweep
+from typer.testing import CliRunner
+
+from harness.cli.main import app
 
 HOSTILE = "<script>alert(1)</script></style><img src=x onerror=alert(2)>"
 
 
-@pytest.fixture
-def trained(project: Path, harness) -> Path:
-    """A sweep of two runs; what its user wrote is markup."""
+def train() -> None:
+    """A sweep of two runs; what its user wrote is markup. Its page is `page.html`."""
     experiments = {
         "a": {"description": HOSTILE, "tags": {"t": HOSTILE}},
         "b": {"optimizer": {"name": "sgd", "lr": 0.1}, "train": {"device": "cuda:99"}},
@@ -25,8 +27,15 @@ def trained(project: Path, harness) -> Path:
     file.write_text(
         file.read_text().replace('"version": 1', f'"version": 1, "description": "{HOSTILE}"')
     )
-    harness("run", file, "-q")
-    return file
+    CliRunner().invoke(app, ["run", str(file), "-q"])
+    CliRunner().invoke(app, ["report", str(file), "--html", "page.html", "--no-log"])
+
+
+@pytest.fixture
+def trained(trained_once, no_store_named, monkeypatch) -> Path:
+    """The sweep file, in the current directory: to be read, never to be written."""
+    monkeypatch.chdir(trained_once("with-markup", train))
+    return Path("sweep.yaml")
 
 
 def mlflow_rows(query: str) -> list[tuple]:
@@ -36,15 +45,18 @@ def mlflow_rows(query: str) -> list[tuple]:
     return rows
 
 
-def test_the_page_lies_where_it_is_asked_for(trained, harness):
-    result = harness("report", trained, "--html", "page.html")
+def test_the_page_lies_where_it_is_asked_for_and_no_log_leaves_the_store_as_it_is(
+    trained, harness, tmp_path
+):
+    before, page = mlflow_rows("select count(*) from runs"), tmp_path / "page.html"
+    result = harness("report", trained, "--html", page, "--no-log")
     assert result.exit_code == 0
-    assert result.stdout == "page.html\n"
-    assert Path("page.html").read_text().startswith("<!doctype html>")
+    assert result.stdout == f"{page}\n"
+    assert page.read_text().startswith("<!doctype html>")
+    assert mlflow_rows("select count(*) from runs") == before
 
 
-def test_one_seed_cannot_tell_who_won(trained, harness):
-    harness("report", trained, "--html", "page.html", "--no-log")
+def test_one_seed_cannot_tell_who_won(trained):
     assert "<span>One seed cannot tell:</span>" in Path("page.html").read_text()
 
 
@@ -52,8 +64,7 @@ def test_the_page_is_named_after_the_sweep(reported):
     assert reported.printed == "sweep-report.html\n"
 
 
-def test_what_a_user_wrote_is_no_markup(trained, harness):
-    harness("report", trained, "--html", "page.html", "--no-log")
+def test_what_a_user_wrote_is_no_markup(trained):
     page = Path("page.html").read_text()
     own = re.sub(r'<script type="text/plain".*?</script>', "", page, flags=re.DOTALL)
     assert "<img" not in own
@@ -72,10 +83,12 @@ def test_markdown_is_printed_and_nothing_is_written(trained, harness):
     assert mlflow_rows("select * from tags where value = 'report'") == []
 
 
-def test_the_store_has_one_report_that_no_command_lists(trained, harness):
+def test_the_store_has_one_report_that_no_command_lists(project, harness):
+    file = write_sweep(Path("sweep.yaml"), {"a": {}}, name=f"s{HOSTILE}")
+    harness("run", file, "-q")
     listed = harness("ls").stdout
     for _ in range(2):
-        harness("report", trained, "--html", "page.html")
+        assert harness("report", file, "--html", "page.html").stdout == "page.html\n"
     runs = mlflow_rows(
         "select name, status, artifact_uri from runs join tags using (run_uuid) "
         "where key = 'harness.kind' and value = 'report'"
@@ -84,16 +97,10 @@ def test_the_store_has_one_report_that_no_command_lists(trained, harness):
     folder = Path(runs[0][2].removeprefix("file://")) / "report"
     assert {path.name for path in folder.iterdir()} == {"report.html", "report.md", "curves.png"}
     assert harness("ls").stdout == listed
-    plan = harness("plan", trained).stdout
+    plan = harness("plan", file).stdout
     assert "report" not in plan
     assert "nothing" in harness("gc").stdout.lower()
     assert len(list(folder.iterdir())) == 3
-
-
-def test_no_log_leaves_the_store_as_it_is(trained, harness):
-    before = mlflow_rows("select count(*) from runs")
-    harness("report", trained, "--html", "page.html", "--no-log")
-    assert mlflow_rows("select count(*) from runs") == before
 
 
 def test_a_sweep_that_was_never_run_is_nothing_matched(project, harness):
@@ -124,7 +131,7 @@ def test_a_claim_about_a_run_that_is_not_there_yet_is_undecided(project, harness
     assert "undecided (b/seed=0 was not run)" in printed
 
 
-def test_claims_of_searches_are_checked_from_their_studies(project, harness):
+def test_claims_of_searches_are_checked_from_their_studies(project, harness, no_plots):
     file = write_sweep(Path("sweep.yaml"), {"a": {}})
     search = (
         '{"extends": "a", "metric": "train/loss", "n_trials": 3, '

@@ -184,7 +184,9 @@ def test_junit_is_written_with_every_verdict(harness, project):
     assert not list(project.glob("*.new"))
 
 
-def test_junit_has_a_suite_of_each_search_with_its_claims_and_failed_trials(harness, project):
+def test_junit_has_a_suite_of_each_search_with_its_claims_and_failed_trials(
+    harness, project, no_plots
+):
     path = write(a={"expect": [CLAIM]})
     devices = {"train.device": {"choices": ["cpu", "cuda:99"]}}
     claims = [
@@ -224,7 +226,7 @@ def test_set_only_force_and_jobs_reach_the_sweep(harness, project):
     assert forced["runs"][0]["final_loss"] == first["runs"][0]["final_loss"]
 
 
-def test_searches_are_run_and_told_in_the_summary(harness, project):
+def test_searches_are_run_and_told_in_the_summary(harness, project, no_plots):
     path = write(a={})
     search = {
         "extends": "a",

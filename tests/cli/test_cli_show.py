@@ -97,7 +97,7 @@ def test_show_tells_of_a_group_its_runs(harness, shown, mixed):
     assert shown("many/seed=1")["parent"] == {"name": "many", "run_id": told["run_id"]}
 
 
-def test_show_tells_why_a_run_failed_and_where_its_traceback_is(harness, shown, mixed):
+def test_show_tells_why_a_run_failed_and_where_its_traceback_is(harness, shown, mixed_of_its_own):
     told = shown("bad")
     assert told["status"] == "failed"
     assert "cuda:99 is not on this machine" in told["error"]
@@ -136,7 +136,7 @@ def test_where_the_output_can_show_no_blocks_the_curve_is_ascii(chapter, monkeyp
     assert set(line.split()[1]) <= set("_.-=+*%#")
 
 
-def test_what_a_store_holds_cannot_write_to_the_terminal(harness, mixed):
+def test_what_a_store_holds_cannot_write_to_the_terminal(harness, mixed_of_its_own):
     store = open_store()
     run = next(run for run in find_runs(store) if run.name == "wild")
     store.client.set_tag(run.run_id, "note\x1b".replace("\x1b", "/x"), "a\x1b[2J\nb")

@@ -16,11 +16,12 @@ HEAVY = ("torch", "mlflow", "numpy", "pandas", "optuna", "matplotlib", "scipy", 
 PROBE = """
 import sys
 from harness.cli.main import app
-try:
-    app({arguments!r})
-except SystemExit as end:
-    code = end.code
-print([name for name in {heavy!r} if name in sys.modules], code, file=sys.stderr)
+for arguments in {calls!r}:
+    try:
+        app(arguments)
+    except SystemExit as end:
+        found = [name for name in {heavy!r} if name in sys.modules]
+        print(" ".join(arguments), found, end.code, file=sys.stderr)
 """
 COMMANDS = [
     *("run", "search", "plan", "validate", "schema"),
@@ -34,30 +35,30 @@ def run_python(script: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "exit_code"),
-    [
-        (["--help"], 0),
-        (["run", "--help"], 0),
-        (["--version"], 0),
-        (["validate", str(CHAPTER_FILE)], 0),
-        (["validate", "missing.yaml"], 2),
-        (["schema"], 0),
-        (["run", "missing.yaml"], 2),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_what_only_reads_the_file_imports_nothing_heavy(arguments, exit_code):
-    call = run_python(PROBE.format(arguments=arguments, heavy=HEAVY))
-    assert call.stderr.splitlines()[-1] == f"[] {exit_code}"
+def imported(heavy: tuple[str, ...], *calls: str) -> list[str]:
+    """For each call of the command line, one after another in a process: which of the heavy
+    modules were there after it, and its exit code."""
+    script = PROBE.format(calls=[call.split() for call in calls], heavy=heavy)
+    told = run_python(script).stderr.splitlines()
+    return [line for call in calls for line in told if line.startswith(f"{call} [")]
 
 
-@pytest.mark.parametrize(
-    "arguments", [["ls"], ["show", "adamw"], ["diff", "adamw", "sgd"]], ids=" ".join
-)
-def test_what_only_looks_at_a_store_imports_no_torch(chapter, arguments):
-    call = run_python(PROBE.format(arguments=arguments, heavy=("torch", "optuna")))
-    assert call.stderr.splitlines()[-1] == "[] 0"
+def test_what_only_reads_the_file_imports_nothing_heavy():
+    calls = {
+        "--help": 0,
+        "run --help": 0,
+        "--version": 0,
+        f"validate {CHAPTER_FILE}": 0,
+        "validate missing.yaml": 2,
+        "schema": 0,
+        "run missing.yaml": 2,
+    }
+    assert imported(HEAVY, *calls) == [f"{call} [] {code}" for call, code in calls.items()]
+
+
+def test_what_only_looks_at_a_store_imports_no_torch(chapter):
+    calls = ("ls", "show adamw", "diff adamw sgd")
+    assert imported(("torch", "optuna"), *calls) == [f"{call} [] 0" for call in calls]
 
 
 def test_importing_harness_imports_neither_torch_nor_mlflow_until_a_name_is_used():

@@ -63,7 +63,7 @@ def test_what_is_no_url_is_told_without_what_may_be_a_password(url, shown, harne
     assert result.stderr == f"harness: {shown}: {told}\n"
 
 
-def test_a_database_that_another_optuna_made_is_told(harness, project):
+def test_a_database_that_another_optuna_made_is_told(harness, project, no_plots):
     path = write(project / "s.yaml", s=search(n_trials=1))
     assert harness("search", path, "-q").exit_code == 0
     with sqlite3.connect("mlruns/optuna.db") as connection:

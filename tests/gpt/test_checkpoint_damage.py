@@ -4,6 +4,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -147,11 +148,17 @@ def test_every_flipped_bit_of_a_file_away_from_its_directory_is_found(
             load(path)
 
 
+@pytest.mark.parametrize("what", ["a weight", "a setting", "the step"])
 def test_a_changed_weight_or_setting_is_told_by_the_checksum(
-    directory: Path, tmp_path: Path
+    directory: Path, tmp_path: Path, what: str
 ) -> None:
     tensors, header = parts(directory / "model.safetensors")
-    header = {**header, "step": 3}
+    if what == "a weight":
+        tensors["norm.bias"][0] += 1
+    elif what == "a setting":
+        header["model"] = {**header["model"], "num_heads": 1}  # its weights have the same shapes
+    else:
+        header["step"] = 3
     with pytest.raises(CheckpointError, match=r"lone.*: damaged: its checksum does not match"):
         load_checkpoint(written(tmp_path, tensors, json.dumps(header)))
 
@@ -160,7 +167,7 @@ def test_a_file_from_before_there_were_checksums_is_read(directory: Path, tmp_pa
     assert load_checkpoint(lone_model(tmp_path, directory)).step == 2
 
 
-def parts(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+def parts(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The tensors of a file, and its header."""
     with safetensors.safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["harness"])

@@ -14,7 +14,7 @@ from harness.sweep import run_sweep
 from harness.tracking.read import find_runs
 from harness.tracking.store import open_store
 
-pytestmark = pytest.mark.usefixtures("plots_once")
+pytestmark = pytest.mark.usefixtures("no_plots")
 
 RANGES: dict[str, dict[str, Any]] = {
     "adamw": {"low": 1e-3, "high": 0.3, "log": True, "points": 5},

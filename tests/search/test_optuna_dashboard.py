@@ -75,7 +75,7 @@ def get(url: str, patience_s: float = 60) -> Any:
 
 
 @pytest.mark.timeout(180)
-def test_the_dashboard_shows_the_trials_of_a_finished_search(project):
+def test_the_dashboard_shows_the_trials_of_a_finished_search(project, no_plots):
     entry = search(space={"optimizer.lr": {"low": 1e-3, "high": 1e6, "log": True}})
     entry |= {"optimizer": {"name": "sgd"}, "enqueue": [{"optimizer.lr": 1e6}]}
     result = run(write(project / "s.yaml", s=entry))

@@ -23,7 +23,7 @@ from harness.tracking.read import find_runs
 from harness.tracking.recorder import Recorder
 from harness.tracking.store import open_store
 
-pytestmark = pytest.mark.usefixtures("plots_once")
+pytestmark = pytest.mark.usefixtures("no_plots")
 
 PLAN = """
 import sys

@@ -21,7 +21,7 @@ from harness.search.storage_url import StorageUrl
 from harness.spec.load import load_sweep
 from harness.sweep import plan_searches, run_sweep
 
-pytestmark = pytest.mark.usefixtures("plots_once")
+pytestmark = pytest.mark.usefixtures("no_plots")
 
 SPACE = {
     "optimizer.lr": {"low": 1e-3, "high": 1.0, "log": True},

@@ -11,6 +11,8 @@ from harness.interrupts import Interrupted
 from harness.tracking.read import find_runs, history
 from harness.tracking.store import open_store
 
+pytestmark = pytest.mark.usefixtures("no_plots")
+
 HELD_OUT = {"data": {"text": "a b c", "repeat": 8, "tokenizer": "words", "holdout": 0.25}}
 
 

@@ -24,7 +24,7 @@ from harness.tracking import keys
 from harness.tracking.read import find_runs, history
 from harness.tracking.store import open_store
 
-pytestmark = pytest.mark.usefixtures("plots_once")
+pytestmark = pytest.mark.usefixtures("no_plots")
 
 SAMPLERS = ["random", "tpe", "cmaes", "qmc", "gp"]
 TWO = {**LR, "train.batch_size": {"low": 1, "high": 4}}
@@ -33,6 +33,12 @@ TWO = {**LR, "train.batch_size": {"low": 1, "high": 4}}
 def sampled(name: str, **changes):
     startup = {"n_startup_trials": 3} if name in ("tpe", "gp") else {}
     return search(sampler={"name": name, "seed": 3, **startup}, space=TWO, **changes)
+
+
+@pytest.fixture
+def plots_drawn(no_plots, monkeypatch) -> None:
+    """The plots of real studies: in a few tests, of studies as unlike as can be."""
+    monkeypatch.setattr(plots, "write_plots", no_plots)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -123,7 +129,7 @@ def test_plain_and_stacked_trials_of_one_batch_end_like_runs_alone(project, anot
         assert history(store, trial.run_id) == history(open_store(uri), made.run_id)
 
 
-def test_a_grid_is_every_point_once(project):
+def test_a_grid_is_every_point_once(project, plots_drawn):
     space = {
         "optimizer.name": {"choices": ["adamw", "sgd"]},
         "optimizer.lr": [
@@ -143,7 +149,7 @@ def test_a_grid_is_every_point_once(project):
     assert ids[0] == ids[1]
 
 
-def test_a_diverged_trial_is_the_worst_there_is_and_never_the_best(project):
+def test_a_diverged_trial_is_the_worst_there_is_and_never_the_best(project, plots_drawn):
     entry = search(
         space={"optimizer.lr": {"choices": [0.1, 1e6]}},
         sampler={"name": "grid"},
@@ -160,7 +166,7 @@ def test_a_diverged_trial_is_the_worst_there_is_and_never_the_best(project):
     assert result.states == {"finished": 1, "diverged": 1}
 
 
-def test_several_metrics_make_a_front(project):
+def test_several_metrics_make_a_front(project, plots_drawn):
     entry = search(
         metric=["train/loss", "train/perplexity"],
         direction=["minimize", "maximize"],
@@ -209,7 +215,7 @@ def test_a_trial_whose_run_fails_says_why_and_the_others_go_on(project):
     assert "cuda:99 is not on this machine" in by_device["cuda:99"].message
 
 
-def test_what_mlflow_and_optuna_hold_of_a_search(project):
+def test_what_mlflow_and_optuna_hold_of_a_search(project, plots_drawn):
     result = run(
         write(project / "s.yaml", s=search(description="why", enqueue=[{"optimizer.lr": 0.5}]))
     )
@@ -320,10 +326,9 @@ def killed_after(seconds: float, folder: Path) -> bool:
     return ended
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("num_kills", [3, pytest.param(30, marks=pytest.mark.campaign)])
+@pytest.mark.campaign  # a few kills of a search are among those of benchmarks/test_chaos.py
 def test_killed_at_random_moments_and_run_again_the_trials_are_the_same(
-    num_kills, project, tmp_path, monkeypatch
+    project, tmp_path, monkeypatch
 ):
     entry = search(
         n_trials=12,
@@ -338,7 +343,7 @@ def test_killed_at_random_moments_and_run_again_the_trials_are_the_same(
     monkeypatch.chdir(folder)
     shutil.copyfile(project / "s.yaml", "s.yaml")
     chance = random.Random(0)
-    ended = [killed_after(chance.uniform(0, 0.4), folder) for _ in range(num_kills)]
+    ended = [killed_after(chance.uniform(0, 0.4), folder) for _ in range(30)]
     assert not any(ended[:3])
     assert table(run(folder / "s.yaml")) == whole
     store = open_store()

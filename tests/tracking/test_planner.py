@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from large_store import fill
 
 from harness.tracking import keys
 from harness.tracking.store import Store, refresh_statistics
@@ -17,23 +18,10 @@ from harness.tracking.store import Store, refresh_statistics
 NUM_RUNS, NUM_STEPS = 10_000, 10
 CHARTED = [f"{number:032x}" for number in range(0, NUM_RUNS, NUM_RUNS // 100)]
 
-FILL = f"""
-WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {NUM_RUNS - 1})
-INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status,
-    start_time, source_version, lifecycle_stage, artifact_uri, experiment_id)
-SELECT printf('%032x', i), 'run ' || i, 'UNKNOWN', '', '', 'u', 'FINISHED', i, '', 'active', '', 0
-FROM n;
-WITH RECURSIVE step(s) AS (SELECT 1 UNION ALL SELECT s + 1 FROM step WHERE s < {NUM_STEPS})
-INSERT INTO metrics (key, value, timestamp, step, run_uuid, is_nan)
-SELECT '{keys.TRAIN_LOSS}', 1.0 / s, s, s, run_uuid, 0 FROM runs, step;
-"""
-
 
 @pytest.fixture
 def large(store: Store) -> Store:
-    with contextlib.closing(sqlite3.connect(store.database)) as connection:
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.executescript(f"BEGIN; {FILL} COMMIT;")
+    fill(store.database, NUM_RUNS, NUM_STEPS)
     return store
 
 
@@ -86,13 +74,14 @@ def test_the_charts_of_a_large_store_are_read_by_run_with_the_statistics_alone(l
     planted_s, planted = asked_again(large, asked)
     refresh_statistics(large)  # as after every sweep
     refreshed_s, refreshed = asked_again(large, asked)
-    assert planted == refreshed
+    assert planted == refreshed != set()
     assert all("(run_uuid=? AND key=?)" in plan for plan in planted)
     with contextlib.closing(sqlite3.connect(large.database)) as connection:
         connection.execute("DELETE FROM sqlite_stat1")
         connection.commit()
     few = asked[:: len(asked) // 10]
     without_s, without = asked_again(large, few)
+    assert without
     assert all("(key=?)" in plan for plan in without)
     each_s = max(planted_s, refreshed_s) / len(asked)
     print(
@@ -100,10 +89,3 @@ def test_the_charts_of_a_large_store_are_read_by_run_with_the_statistics_alone(l
         f"{1e3 * without_s / len(few):.2f} without"
     )
     assert each_s < without_s / len(few) / 10
-
-
-def test_a_runs_history_is_read_by_the_run_and_not_by_the_metric(store):
-    query = "EXPLAIN QUERY PLAN SELECT * FROM metrics WHERE key = 'm' AND run_uuid = 'r'"
-    with contextlib.closing(sqlite3.connect(store.database)) as connection:
-        ((*_, plan),) = connection.execute(query)
-    assert "(run_uuid=? AND key=?)" in plan

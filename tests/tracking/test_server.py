@@ -1,11 +1,11 @@
 import dataclasses
-import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
 
 import pytest
+from served import served_from
 
 from harness.errors import StoreError, StoreInUse
 from harness.tracking import lease, server
@@ -45,21 +45,8 @@ with hold_sweep(store, experiments[0], "leased", wait=False, tell=print) as held
 @pytest.fixture(scope="module")
 def served(ready_made_store, tmp_path_factory):
     """The URL of a real server with its own database, which serves artifacts over http."""
-    folder = tmp_path_factory.mktemp("served")
-    shutil.copyfile(ready_made_store, folder / "mlflow.db")
-    local = open_store(f"sqlite:///{folder}/mlflow.db", folder)
-    port = server.free_port(0)  # the workers of pytest-xdist would both take 5000
-    command, environment = server.ui_command(local, port)
-    root = command.index("--default-artifact-root")
-    command[root : root + 2] = ["--artifacts-destination", str(folder / "files")]
-    process = subprocess.Popen(
-        command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    url = server.server_url(local, port)
-    server.wait_until_ready(url, 60, process)
-    yield url
-    process.terminate()
-    process.wait(30)
+    with served_from(tmp_path_factory.mktemp("served"), ready_made_store) as url:
+        yield url
 
 
 def test_a_run_is_recorded_and_read_through_a_server(

@@ -62,7 +62,7 @@ def recorded(ready_made_store, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def copied(recorded, tmp_path, no_store_named, monkeypatch) -> Path:
+def copied(recorded, tmp_path, no_store_named, no_plots, monkeypatch) -> Path:
     """A copy of it, as the current directory."""
     folder = tmp_path / "copied"
     shutil.copytree(recorded, folder, symlinks=True)
@@ -70,7 +70,6 @@ def copied(recorded, tmp_path, no_store_named, monkeypatch) -> Path:
         for suffix in ("-wal", "-shm"):
             (folder / "mlruns" / f"{name}{suffix}").unlink(missing_ok=True)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(plots, "write_plots", lambda *_: [])
     return folder
 
 

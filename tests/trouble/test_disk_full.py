@@ -13,7 +13,6 @@ from troubled import LENGTH, RUNS, AtStep, Disk, all_points, sweep
 from harness import watch
 from harness.errors import StoreError
 from harness.observer import Observer
-from harness.search import plots
 from harness.sweep import run_sweep
 from harness.tracking import recorder
 from harness.tracking.read import checkpoints, find_runs
@@ -89,8 +88,7 @@ class FillAfterFirstBatch(Observer):
             self.disk.fill()
 
 
-def test_a_disk_that_is_full_when_a_study_is_written_stops_the_search(disk_with_store, monkeypatch):
-    monkeypatch.setattr(plots, "write_plots", lambda *_: [])  # they take seconds
+def test_a_disk_that_is_full_when_a_study_is_written_stops_the_search(disk_with_store, no_plots):
     disk = disk_with_store
     path = searches.write(Path("search.yaml"), s=searches.search())
     with pytest.raises(StoreError, match=r"No space left|no room is left on the disk"):

@@ -13,7 +13,6 @@ from troubled import AtStep, all_points, sweep
 from harness import watch
 from harness.errors import StoreError
 from harness.observer import Observer
-from harness.search import plots
 from harness.search.quiet import quiet
 from harness.sweep import run_sweep
 from harness.tracking import recorder
@@ -77,9 +76,8 @@ class LockStudy(Observer):
 
 
 def test_a_study_that_is_locked_stops_the_search_and_the_next_call_goes_on(
-    project, locked, impatient, monkeypatch
+    project, locked, impatient, no_plots, monkeypatch
 ):
-    monkeypatch.setattr(plots, "write_plots", lambda *_: [])  # they take seconds
     path = searches.write(Path("sweep.yaml"), s=searches.search())
     observer = LockStudy(locked)
     with pytest.raises(StoreError) as caught:

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.errors import HarnessError, StoreError, SweepFileError
-from harness.search import plots
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.read import checkpoints, find_runs
@@ -161,10 +160,9 @@ def test_a_hostile_storage_is_refused_and_nothing_is_made(
         run_sweep(load_sweep(path), only=["s"])
 
 
-def test_a_storage_outside_is_used_once_it_was_made(project, tmp_path, monkeypatch):
+def test_a_storage_outside_is_used_once_it_was_made(project, tmp_path, no_plots):
     import optuna
 
-    monkeypatch.setattr(plots, "write_plots", lambda *_: [])
     url = f"sqlite:///{tmp_path}/out.db"
     path = write(searches={"s": searches.search(storage=url, n_trials=2)})
     with pytest.raises(StoreError, match=f"optuna create-study --storage {url}"):
