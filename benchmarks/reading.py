@@ -3,8 +3,9 @@
 The store is filled in SQL (`filled.py`): runs of 200 steps, five seeds a group. In one process,
 after imports: the whole of `harness.compare`, the same at a step with the curves of every row, and
 the records that `harness ls` lists. As processes: `harness ls` and, beside those runs, a sweep of
-500 of its own that is finished, run again. Through MLflow's server: what its page asks for to draw
-the losses of 100 runs. `--store postgresql+psycopg://...` fills an empty database instead.
+500 of its own that is finished, run again, and its report. Through MLflow's server: what its page
+asks for to draw the losses of 100 runs. `--store postgresql+psycopg://...` fills an empty database
+instead.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from harness.tracking.store import Store
 
 COMPARE_S = {1000: 3.0, 10_000: 15.0}
 """Limits of a comparison, by the number of runs."""
-LS_S, CHART_S, FINISHED_S = 2.0, 1.0, 6.0
+LS_S, CHART_S, FINISHED_S, REPORT_S = 2.0, 1.0, 6.0, 10.0
 CHARTED, FINISHED = 100, 500
 
 
@@ -52,6 +53,10 @@ def measure(store: Store, num_runs: int, rounds: int) -> list[Figure]:
             "`harness ls`": (command(store, "ls"), LS_S),
             f"MLflow's chart of {num_charted} runs": (chart, CHART_S),
             f"`harness run` of {FINISHED} finished runs": (finished_sweep(store), FINISHED_S),
+            "`harness report` of those": (
+                command(store, "report", "finished.json", "--no-log"),
+                REPORT_S,
+            ),
         }
         figures = []
         for name, (way, limit) in ways.items():
@@ -74,7 +79,6 @@ def finished_sweep(store: Store) -> Callable[[], None]:
         "optimizer.lr": [0.001 + 0.0001 * i for i in range(FINISHED // 5)],
         "seed.data": list(range(5)),
     }
-    sweep["experiments"]["adamw"]["train"]["steps"] = 20
     Path("finished.json").write_text(json.dumps(sweep))
     run = command(store, "run", "finished.json")
     run()

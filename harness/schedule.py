@@ -113,7 +113,8 @@ class Schedule:
         """
         self._stacks = list(stacks)
         try:
-            executor.run(run_job, range(len(self._stacks)), self)
+            with self.recorder.batched():
+                executor.run(run_job, range(len(self._stacks)), self)
         except StoreError:
             with contextlib.suppress(StoreError):
                 self._end_all()
@@ -149,10 +150,9 @@ class Schedule:
 
     def prepare(self, index: int) -> Job:
         """Begins or resumes the record of each run of a stack, and makes their job."""
-        runs = tuple(
-            self._start((index, position), planned)
-            for position, planned in enumerate(self._stacks[index])
-        )
+        planned = enumerate(self._stacks[index])
+        runs = tuple(self._start((index, position), run) for position, run in planned)
+        self.recorder.settle()  # they are seen from the start
         return Job(runs, self.rungs)
 
     def on_event(self, index: int, event: JobEvent) -> Collection[int]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import time
 from pathlib import Path
 
 import pytest
+from served import kill, serving
 from sweep_files import read_until, started, write_sweep
-from unreliable import served
 
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
@@ -54,14 +52,13 @@ def test_a_sweep_whose_server_is_killed_twice_is_complete_and_nothing_is_doubled
         return len(history(behind, ids[0])) if ids else 0
 
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(served(behind, home, port))
+        server = stack.enter_context(serving(behind, home, port))
         process = stack.enter_context(started("run", "sweep.yaml", "--tracking-uri", url, cwd=work))
         for name in ("first", "second"):
             while recorded(name) < 1 and process.poll() is None:
                 time.sleep(0.02)
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-            server = stack.enter_context(served(behind, home, port))
+            kill(server)
+            server = stack.enter_context(serving(behind, home, port))
         said = read_until(process, "5 runs: 5 trained.")
         assert process.wait(60) == 0
         errors = process.stderr.read()

@@ -1,40 +1,14 @@
-"""An MLflow server behind a proxy that can be away, or swallow an answer that it was given."""
+"""What stands before a server: it can be away, or swallow an answer that it was given."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
-from harness.tracking import server
-from harness.tracking.store import Store
+from harness.tracking.server import free_port
 
 HOST = "127.0.0.1"
-
-
-@contextlib.contextmanager
-def served(store: Store, folder: Path, port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
-    """MLflow's server on a store, at `port`; it keeps artifacts itself, in `folder`."""
-    command, environment = server.ui_command(store, port)
-    root = command.index("--default-artifact-root")
-    command[root : root + 2] = ["--artifacts-destination", str(folder / "files")]
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        server.wait_until_ready(server.server_url(store, port), 120, process)
-        yield process
-    finally:
-        process.kill()
-        process.wait(30)
 
 
 class Proxy:
@@ -42,7 +16,7 @@ class Proxy:
     whose text holds what is given through, once, and cuts the connection before the answer."""
 
     def __init__(self, target: int) -> None:
-        self.target, self.port = target, server.free_port(0)
+        self.target, self.port = target, free_port(0)
         self.swallowed: list[bytes] = []
         self._to_swallow: bytes | None = None
         self._open: set[socket.socket] = set()

@@ -37,7 +37,7 @@ class AtOnce:
 
     def __init__(self, store: Store, writer: Writer) -> None:
         self._store = store
-        self.write, self.end = writer.write, writer.end
+        self.write, self.end, self.settle = writer.write, writer.end, writer.commit
 
     def publish(self, run_id: str, artifact_uri: str, staged_dir: Path, name: str) -> None:
         """See `Delivery`."""
@@ -50,6 +50,3 @@ class AtOnce:
     def add_text(self, run_id: str, artifact_uri: str, text: str, name: str) -> None:
         """See `Delivery`."""
         artifacts.add_text(self._store, run_id, artifact_uri, text, name)
-
-    def settle(self) -> None:
-        """See `Delivery`; nothing waits."""

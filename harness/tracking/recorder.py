@@ -20,6 +20,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,12 +33,13 @@ from harness.tracking.pacing import Pacing
 from harness.tracking.read import StoredRun, get_run, stored_run
 from harness.tracking.record import DatasetInput, Outcome, RunToRecord, tags_of
 from harness.tracking.row_reader import RunRow
-from harness.tracking.rows import RowWriter, writes_rows
 from harness.tracking.store import Store
 from harness.tracking.told import told
-from harness.tracking.writers import MAX_METRICS, Batch, ClientWriter, Point, Writer, clip
+from harness.tracking.writer_choice import Tell, no_one, writer_for
+from harness.tracking.writers import MAX_METRICS, Batch, Point, Writer, clip
 
 FLUSH_INTERVAL_S = 2.0
+SHORT_S = 5.0
 # MLflow's limits in characters; it cuts longer values without a word.
 MAX_PARAM = 6000
 MAX_TAG = 8000
@@ -55,6 +57,12 @@ class _OpenRun:
     points: list[Point] = field(default_factory=list)
     latest: dict[str, float] = field(default_factory=dict)
     flushed_at: float | None = None  # counted from the first point
+    opened_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it was begun or resumed so lately that little is lost if it is done again."""
+        return time.monotonic() - self.opened_at < SHORT_S
 
 
 def _nothing() -> None:
@@ -65,7 +73,8 @@ class Recorder:
     """Writes runs of one MLflow experiment; every method raises StoreError when it cannot.
 
     `environment` is what `environment_tags` gave. One process writes, from one thread. `require`
-    is called before anything is written, and raises where that is another's to do (see `lease`).
+    is called before anything is written, and raises where that is another's to do (see `lease`);
+    `tell` hears what the user should know.
     """
 
     def __init__(
@@ -75,12 +84,12 @@ class Recorder:
         environment: Mapping[str, str],
         writer: Writer | None = None,
         require: Callable[[], None] = _nothing,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Tell = no_one,
     ) -> None:
         self._store = store
         self._experiment_id = experiment_id
         self._environment = {**environment, keys.WRITER: writer_id(store.state_dir)}
-        self._writer = writer or writer_for(store, experiment_id)
+        self._writer = writer or writer_for(store, experiment_id, tell)
         self._delivery = delivery_for(store, experiment_id, self._writer, tell, require)
         self._require = require
         self._open: dict[str, _OpenRun] = {}
@@ -119,6 +128,7 @@ class Recorder:
         (params, dataset) is written now; params that are there stay, for MLflow's are immutable.
         """
         self._require()
+        self._delivery.settle()
         found = get_run(self._store, run_id)
         tags = _clipped({**self._environment, keys.STATE: keys.RUNNING}, MAX_TAG)
         with told(self._store.uri, f"resume the run {run_id}"):
@@ -143,10 +153,11 @@ class Recorder:
     def add_points(self, run_id: str, metric: str, points: Iterable[tuple[int, float]]) -> None:
         """Add (step, value) pairs of any metric, in ascending steps; written with the others."""
         run = self._open[run_id]
-        for step, value in points:
-            if math.isfinite(value):
-                run.latest[metric] = value = float(value)
-                run.points.append(Point(metric, value, run.start_ms + step, step))
+        start = run.start_ms
+        new = [Point(metric, float(v), start + s, s) for s, v in points if math.isfinite(v)]
+        if new:
+            run.points += new
+            run.latest[metric] = new[-1].value
         if len(run.points) >= MAX_METRICS or self._is_due(run):
             began = time.monotonic()
             self.flush(run_id)
@@ -189,6 +200,8 @@ class Recorder:
         self._write(run_id, tags)
         status, end_ms = keys.STATUS_OF_STATE[outcome.state], int(time.time() * 1000)
         self._delivery.end(run_id, status, end_ms)
+        if not run.is_short:
+            self._delivery.settle()
         del self._open[run_id]
         return dataclasses.replace(
             run.begun,
@@ -199,6 +212,10 @@ class Recorder:
             metrics={**run.begun.metrics, **run.latest},
         )
 
+    def batched(self) -> AbstractContextManager[None]:
+        """A block in which the records of short runs are written together (see `rows`)."""
+        return self._writer.batched()
+
     def settle(self) -> None:
         """Return when everything is in the store: before it is read (see `late_delivery`)."""
         self._delivery.settle()
@@ -206,6 +223,8 @@ class Recorder:
     def publish_checkpoint(self, run_id: str, staged_dir: Path, name: str) -> None:
         """Make the staged folder the run's checkpoint `name` (`step_000200`); it is moved."""
         uri = self._artifact_uri(run_id)
+        if not self._open[run_id].is_short:
+            self._delivery.settle()
         self._delivery.publish(run_id, uri, staged_dir, name)
 
     def remove_checkpoint(self, run_id: str, name: str) -> bool:
@@ -221,11 +240,13 @@ class Recorder:
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Set one tag of any run of the store, also of one that has ended."""
         self._require()
+        self._delivery.settle()
         with told(self._store.uri, f"tag the run {run_id}"):
             self._store.client.set_tag(run_id, key, clip(value, MAX_TAG))
 
     def add_alias(self, run_id: str, sweep: str, name: str) -> None:
         """Record that a run of another name has this run's fingerprint, once."""
+        self._delivery.settle()
         with told(self._store.uri, f"tag the run {run_id}"):
             tags = self._store.client.get_run(run_id).data.tags
         aliases = json.loads(tags.get(keys.ALIASES, "[]"))
@@ -259,14 +280,6 @@ class Recorder:
             return self._open[run_id].artifact_uri
         with told(self._store.uri, f"read the run {run_id}"):
             return str(self._store.client.get_run(run_id).info.artifact_uri)
-
-
-def writer_for(store: Store, experiment_id: str) -> Writer:
-    """Rows for a local store whose tables are known, MLflow's client for every other."""
-    client = ClientWriter(store, experiment_id)
-    if store.database is None or not writes_rows(store.database):
-        return client
-    return RowWriter(store.database, experiment_id, client)
 
 
 def _clipped(values: Mapping[str, str], limit: int) -> dict[str, str]:

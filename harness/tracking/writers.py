@@ -7,8 +7,10 @@ A local store whose tables are known gets the rows that these calls write, direc
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -69,6 +71,12 @@ class Writer(Protocol):
     def end(self, run_id: str, status: str, end_ms: int) -> None:
         """Give a run its last status."""
 
+    def batched(self) -> AbstractContextManager[None]:
+        """A block in which what is written may wait for more of it, and for `commit`."""
+
+    def commit(self) -> None:
+        """Return when all that was written is in the store."""
+
 
 class ClientWriter:
     """Writes through MLflow's client, to a store of any kind."""
@@ -113,6 +121,13 @@ class ClientWriter:
         """See `Writer`."""
         with told(self._store.uri, f"end the run {run_id}"):
             self._store.client.set_terminated(run_id, status, end_ms)
+
+    def batched(self) -> AbstractContextManager[None]:
+        """See `Writer`; nothing waits."""
+        return contextlib.nullcontext()
+
+    def commit(self) -> None:
+        """See `Writer`; nothing waits."""
 
 
 def clip(value: str, limit: int) -> str:

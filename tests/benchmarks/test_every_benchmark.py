@@ -22,6 +22,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
         "spine.py",
         "stacked.py",
         "sweep.py",
+        "tracking.py",
     ],
 )
 def test_a_benchmark_says_how_it_is_called(name: str) -> None:
@@ -40,7 +41,7 @@ def test_a_store_is_filled_and_looked_at_and_it_is_not_the_users(tmp_path: Path)
         command, env=environment, capture_output=True, text=True, timeout=1200, check=False
     )
     assert done.returncode in (0, 1), done.stderr  # 1: over a limit, on a busy machine
-    assert done.stdout.count("10 runs of 200 steps: ") == 6, done.stderr
+    assert done.stdout.count("10 runs of 200 steps: ") == 7, done.stderr
     assert not users.exists()
 
 

@@ -9,7 +9,8 @@ import threading
 import time
 
 import pytest
-from unreliable import Proxy, served
+from served import serving
+from unreliable import Proxy
 
 from harness.errors import StoreError
 from harness.interrupts import Interrupted, installed, shielded
@@ -33,7 +34,7 @@ def behind(ready_made_store, tmp_path_factory):
     shutil.copyfile(ready_made_store, folder / "mlflow.db")
     local = open_store(f"sqlite:///{folder}/mlflow.db", folder)
     port = free_port(0)
-    with served(local, folder, port):
+    with serving(local, folder, port):
         yield local, Proxy(port)
 
 

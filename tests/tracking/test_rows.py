@@ -1,104 +1,27 @@
-"""Rows written directly are those that MLflow's client writes, and the client does the rest."""
+"""Rows are written directly, one by one or together, and the client does what is unusual."""
 
 from __future__ import annotations
 
-import re
-import shutil
+import contextlib
+import itertools
+import os
+import signal
 import sqlite3
-from pathlib import Path
-from typing import Any
+import time
 
 import pytest
 
 from harness.errors import StoreError
 from harness.tracking import keys, rows
 from harness.tracking import recorder as recorder_module
-from harness.tracking.experiments import ensure_mlflow_experiment
-from harness.tracking.read import get_run, history
+from harness.tracking.delivery import AtOnce
+from harness.tracking.read import find_runs, get_run, history
 from harness.tracking.record import DatasetInput, Outcome
-from harness.tracking.recorder import Recorder, writer_for
+from harness.tracking.recorder import Recorder
 from harness.tracking.rows import RowWriter
-from harness.tracking.store import Store, open_store
+from harness.tracking.store import Store
+from harness.tracking.writer_choice import writer_for
 from harness.tracking.writers import Batch, ClientWriter, Point
-
-ENVIRONMENT = {"harness.host": "here", "mlflow.user": "someone"}
-IDENTIFIER = re.compile(r"[0-9a-f]{32}")
-
-
-@pytest.fixture
-def stores(project: Path, tmp_path: Path) -> tuple[Store, Store]:
-    """Two equal stores in folders of their own."""
-    other = tmp_path / "other"
-    (other / "mlruns").mkdir(parents=True)
-    shutil.copyfile(project / "mlruns" / "mlflow.db", other / "mlruns" / "mlflow.db")
-    return open_store(directory=project), open_store(directory=other)
-
-
-@pytest.fixture
-def at_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Time:
-        time = staticmethod(lambda: 1_800_000_000.0)
-        monotonic = staticmethod(lambda: 1.0)
-
-    monkeypatch.setattr(recorder_module, "time", Time)
-
-
-def contents(store: Store) -> dict[str, list[Any]]:
-    """Every row of every table with its storage types; made-up ids in order of appearance."""
-    assert store.database is not None
-    connection = sqlite3.connect(store.database)
-    query = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-    known: dict[str, str] = {}
-
-    def neutral(value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        value = value.replace(str(store.state_dir), "HOME")
-        return IDENTIFIER.sub(lambda found: known.setdefault(found[0], f"#{len(known)}"), value)
-
-    found = {}
-    for table in ["runs", *(name for (name,) in connection.execute(query) if name != "runs")]:
-        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-        types = ", ".join(f"typeof({column})" for column in columns)
-        if table == "experiments":
-            types = "1"  # creation times differ
-            columns = ["name", "artifact_location", "lifecycle_stage"]
-        if table == "workspaces" or table == "experiment_tags":
-            continue  # not of runs
-        quoted = ", ".join(columns)
-        selected = connection.execute(f"SELECT {quoted}, {types} FROM {table} ORDER BY rowid")
-        found[table] = [tuple(map(neutral, row)) for row in selected]
-    connection.close()
-    return found
-
-
-def record_some(recorder: Recorder, run_to_record: Any) -> None:
-    """A run that is written in pieces and replays some steps, a second one, one that fails."""
-    dataset = DatasetInput("text", "ab" * 32, "inline")
-    first = recorder.begin(run_to_record(dataset=dataset, description="a § note"))
-    recorder.add_steps(first, [(step, 5.0 / step) for step in range(1, 121)])
-    recorder.flush(first)
-    recorder.add_steps(first, [(step, 5.0 / step) for step in range(100, 201)])
-    metrics = {keys.TRAIN_PERPLEXITY: 1.5, keys.NEXT_TOKEN_ACCURACY: 1.0}
-    recorder.end(first, Outcome("finished", metrics, 200, {keys.DETERMINISTIC: "false"}))
-    second = recorder.begin(run_to_record("lr/lr=0.1", dataset=dataset))
-    recorder.add_points(second, keys.TRAIN_LOSS + keys.LOW, [(1, -0.5)])
-    recorder.end(second, Outcome("diverged", tags={keys.DIVERGED_AT: "1"}))
-    third = recorder.begin(run_to_record("broken", params={f"p.{n}": "x" * 9 for n in range(120)}))
-    recorder.end(third, Outcome("killed"))
-
-
-def test_all_tables_are_the_same_after_both_ways(stores, at_one_time, run_to_record):
-    ours, theirs = stores
-    for store, direct in ((ours, True), (theirs, False)):
-        experiment = ensure_mlflow_experiment(store, "sweep")
-        client = ClientWriter(store, experiment)
-        writer = RowWriter(store.database, experiment, Refusing()) if direct else client
-        environment = {**ENVIRONMENT, keys.WRITER: "w"}
-        recorder = Recorder(store, experiment, environment, writer)
-        recorder._environment[keys.WRITER] = "w"  # it names the folder
-        record_some(recorder, run_to_record)
-    assert contents(ours) == contents(theirs)
 
 
 def test_what_the_recorder_says_of_a_run_is_what_the_store_says(store, recorder, run_to_record):
@@ -116,7 +39,7 @@ class Refusing:
     def create(self, *arguments):
         raise AssertionError("the client was asked")
 
-    write = end = create
+    write = end = commit = create
 
 
 def test_a_new_store_is_written_directly_and_a_server_never(store):
@@ -138,12 +61,19 @@ def test_tables_that_are_not_known_to_the_letter_are_left_to_the_client(store, c
     connection = sqlite3.connect(store.database)
     connection.execute(change)
     connection.close()
-    assert isinstance(writer_for(store, "1"), ClientWriter)
+    told = []
+    assert isinstance(writer_for(store, "1", told.append), ClientWriter)
+    assert told == [
+        "runs are recorded through MLflow's client, some fifteen times slower: its tables are not "
+        "those of MLflow alone"
+    ]
 
 
 def test_another_mlflow_writes_for_itself(store, monkeypatch):
     monkeypatch.setattr(rows.mlflow, "__version__", "4.0.0")
-    assert isinstance(writer_for(store, "1"), ClientWriter)
+    told = []
+    assert isinstance(writer_for(store, "1", told.append), ClientWriter)
+    assert "of MLflow 4.0.0 it is not known what rows it writes" in told[0]
 
 
 def test_a_key_that_mlflow_might_refuse_is_mlflows_to_judge(store, recorder, run_to_record):
@@ -171,3 +101,121 @@ def test_a_run_that_was_deleted_is_not_written(store, recorder, run_to_record):
     store.client.delete_run(run_id)
     with pytest.raises(StoreError, match="must be in the 'active' state"):
         recorder.end(run_id, Outcome("finished"))
+
+
+def three_runs(recorder, run_to_record, names="abc"):
+    """Short runs as a stack writes them; their ids."""
+    ids = [recorder.begin(run_to_record(name)) for name in names]
+    for run_id in ids:
+        recorder.add_steps(run_id, [(step, 1 / step) for step in range(1, 31)])
+        recorder.end(run_id, Outcome("finished", {keys.TRAIN_PERPLEXITY: 1.5}, 30))
+    return ids
+
+
+def test_what_is_batched_is_there_after_the_block_and_when_it_is_asked_for(
+    store, recorder, run_to_record, monkeypatch
+):
+    monkeypatch.setattr(rows, "LONGEST_WAIT_S", 60)
+    with recorder.batched():
+        first = three_runs(recorder, run_to_record)
+        assert find_runs(store) == []
+        recorder.settle()
+        assert [run.run_id for run in find_runs(store)] == first
+        second = three_runs(recorder, run_to_record, "de")
+        recorder.set_tag(second[0], "seen", "yes")
+        assert get_run(store, second[0]).tags["seen"] == "yes"
+        third = three_runs(recorder, run_to_record, "f")
+        assert len(find_runs(store)) == 5
+    runs = find_runs(store)
+    assert [run.run_id for run in runs] == [*first, *second, *third]
+    assert {(run.state, run.status, len(history(store, run.run_id))) for run in runs} == {
+        ("finished", "FINISHED", 30)
+    }
+
+
+def test_a_batch_does_not_wait_long(store, recorder, run_to_record, monkeypatch):
+    monkeypatch.setattr(rows, "LONGEST_WAIT_S", 0.05)
+    with recorder.batched():
+        recorder.begin(run_to_record("a"))
+        time.sleep(0.1)
+        recorder.begin(run_to_record("b"))
+        assert [run.name for run in find_runs(store)] == ["a", "b"]
+
+
+def test_a_long_run_waits_for_nothing(store, recorder, run_to_record, monkeypatch, stage):
+    monkeypatch.setattr(recorder_module, "SHORT_S", 0.0)
+    with recorder.batched():
+        run_id = recorder.begin(run_to_record())
+        recorder.add_steps(run_id, [(1, 1.0)])
+        recorder.flush(run_id)
+        recorder.publish_checkpoint(run_id, stage(), "step_000001")
+        assert history(store, run_id) == {1: 1.0}
+        recorder.end(run_id, Outcome("finished"))
+        assert get_run(store, run_id).status == "FINISHED"
+
+
+def test_where_one_of_a_batch_is_out_of_the_ordinary_all_are_written(
+    store, recorder, run_to_record
+):
+    with recorder.batched():
+        first = three_runs(recorder, run_to_record)
+        odd = recorder.begin(run_to_record("odd", params={"my param": "a"}))
+        recorder.end(odd, Outcome("finished", tags={"my tag": "b"}))
+        last = three_runs(recorder, run_to_record, "xyz")
+    runs = {run.run_id: run for run in find_runs(store)}
+    assert runs.keys() == {*first, odd, *last}
+    assert {run.status for run in runs.values()} == {"FINISHED"}
+    assert (runs[odd].params["my param"], runs[odd].tags["my tag"]) == ("a", "b")
+    assert all(len(history(store, run_id)) == 30 for run_id in (*first, *last))
+
+
+def test_a_locked_database_ends_a_batch_with_who_and_keeps_it(
+    store, recorder, run_to_record, monkeypatch
+):
+    monkeypatch.setenv("HARNESS_BUSY_TIMEOUT_S", "0.1")
+    writer = writer_for(store, recorder._experiment_id)
+    recorder = Recorder(store, recorder._experiment_id, {}, writer)
+    other = sqlite3.connect(store.database, isolation_level=None)
+    block = recorder.batched()
+    block.__enter__()
+    ids = three_runs(recorder, run_to_record)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="another program has had it locked"):
+        block.__exit__(None, None, None)
+    other.execute("ROLLBACK")
+    other.close()
+    assert find_runs(store) == []
+    recorder.settle()
+    assert [run.run_id for run in find_runs(store)] == ids
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+def test_a_batch_that_is_killed_between_two_statements_leaves_the_store_as_it_was(
+    store, recorder, run_to_record, share
+):
+    before = three_runs(recorder, run_to_record, "a")
+    counted = []
+    recorder._writer._connection.set_trace_callback(counted.append)
+    with recorder.batched():
+        before += three_runs(recorder, run_to_record, "bc")
+    recorder._writer._connection.set_trace_callback(None)
+    last = 1 + int(share * (len(counted) - 1))
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            left = itertools.count(1)
+            recorder._writer = writer_for(store, recorder._experiment_id)
+            recorder._delivery = AtOnce(store, recorder._writer)
+            recorder._writer._connection.set_trace_callback(
+                lambda _: os.kill(os.getpid(), signal.SIGKILL) if next(left) == last else None
+            )
+            with recorder.batched():
+                three_runs(recorder, run_to_record, "de")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert [run.run_id for run in find_runs(store)] == before
+    with contextlib.closing(sqlite3.connect(store.database)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        count = connection.execute("SELECT count(*) FROM metrics").fetchone()[0]
+    assert count == 3 * 31
