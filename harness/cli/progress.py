@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from harness.cli.brief import MANY, Brief
 from harness.cli.search_line import search_line
 from harness.errors import counted, escape
 from harness.observer import Observer, RunOutcome, SearchProgress
@@ -38,16 +39,22 @@ class Notes(Observer):
 
 
 class Lines(Notes):
-    """One line for each thing that happens; losses in the form of the chapter's section 14.5."""
+    """One line for each thing that happens; losses in the form of the chapter's section 14.5.
+
+    Of a sweep of many runs there is a line now and then, and one for each that fails.
+    """
 
     def __init__(self) -> None:
         self.num_to_train = self.num_started = 0
+        self.brief: Brief | None = None
 
     def on_plan(self, runs: Sequence[PlannedRun]) -> None:
         """See `Observer`."""
         if not runs:
             return  # searches alone
-        self.num_to_train = sum(1 for run in runs if run.is_trained)
+        trained = [run for run in runs if run.is_trained]
+        self.num_to_train = len(trained)
+        self.brief = Brief(trained) if len(trained) > MANY else None
         done = sum(1 for run in runs if run.is_done)
         print(
             f"{counted(len(runs), 'run')}: {self.num_to_train} to train, {done} already done",
@@ -56,7 +63,7 @@ class Lines(Notes):
 
     def on_start(self, run: PlannedRun) -> None:
         """See `Observer`."""
-        if run.declared.trial is not None:
+        if run.declared.trial is not None or self.brief:
             return  # its end says all
         self.num_started += 1
         count = f"[{self.num_started}/{self.num_to_train}]"
@@ -64,12 +71,19 @@ class Lines(Notes):
 
     def on_resume(self, run: PlannedRun, step: int) -> None:
         """See `Observer`."""
-        if run.declared.trial is None:
-            print(f"{run.name}  goes on after step {step}", flush=True)
+        if run.declared.trial is not None:
+            return
+        if self.brief:
+            self.brief.resumed(step)
+            return
+        print(f"{run.name}  goes on after step {step}", flush=True)
 
     def on_losses(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
         """See `Observer`."""
         if run.declared.trial is not None:
+            return
+        if self.brief:
+            self.brief.heard(run, len(losses))
             return
         train = run.declared.config.train
         for step, loss in losses:
@@ -78,7 +92,7 @@ class Lines(Notes):
 
     def on_evaluations(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
         """See `Observer`."""
-        if run.declared.trial is None:
+        if run.declared.trial is None and not self.brief:
             for step, loss in losses:
                 print(f"{run.name}  step {step:>3}: val/loss = {loss:.4f}", flush=True)
 
@@ -90,7 +104,12 @@ class Lines(Notes):
         """See `Observer`."""
         if run.declared.trial is not None:
             print(f"{run.name}  {escape(outcome.message) or outcome.state}", flush=True)
-        elif outcome.state != "finished":
+            return
+        if self.brief:
+            self.brief.ended(run, outcome.state)
+            if outcome.state != "failed":
+                return
+        if outcome.state != "finished":
             message = f": {escape(outcome.message)}" if outcome.message else ""
             print(f"{run.name}  {outcome.state}{message}", flush=True)
         elif outcome.seconds:

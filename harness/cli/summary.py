@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 AnyClaim = ClaimResult | SearchClaimResult
 
 MAX_CLAIMS = 60  # with more, only those that do not hold are printed
+MAX_RUNS, NUM_BEST, MAX_TOLD = 100, 20, 40  # with more runs, the best and those that went wrong
 VERDICTS = {True: "holds", False: "DOES NOT HOLD", None: "not decided"}
 
 
@@ -34,9 +35,11 @@ def print_summary(result: SweepResult, *, quiet: bool) -> None:
     _print_claims(result, quiet=quiet)
     if not quiet:
         print(_last_line(result))
-    for run in result.runs:
-        if run.status == "failed":
-            print(f"{run.planned.name}: failed: {escape(run.message)}", file=sys.stderr)
+    failed = [run for run in result.runs if run.status == "failed"]
+    for run in failed[:MAX_TOLD]:
+        print(f"{run.planned.name}: failed: {escape(run.message)}", file=sys.stderr)
+    if len(failed) > MAX_TOLD:
+        print(f"and {len(failed) - MAX_TOLD:,} more that failed", file=sys.stderr)
     for search in result.searches:
         for trial in search.trials:
             if trial.state == "failed":
@@ -45,6 +48,7 @@ def print_summary(result: SweepResult, *, quiet: bool) -> None:
 
 
 def _print_runs(result: SweepResult) -> None:
+    shown = _shown(result.runs)
     rows = [
         [
             run.planned.name,
@@ -53,12 +57,30 @@ def _print_runs(result: SweepResult) -> None:
             "" if run.final_loss is None else f"{run.final_loss:.4f}",
             _score(run),
         ]
-        for run in result.runs
+        for run in shown
     ]
     head = ["run", "state", "", "final loss", "claims"]
-    if not any(run.claims for run in result.runs):
+    if not any(run.claims for run in shown):
         head, rows = head[:-1], [row[:-1] for row in rows]
     print_table(head, rows, right=[3, 4])
+    if len(shown) < len(result.runs):
+        hidden = len(result.runs) - len(shown)
+        print(f"... and {counted(hidden, 'more run')}: `harness compare FILE` ranks them all")
+
+
+def _shown(runs: Sequence[RunResult]) -> Sequence[RunResult]:
+    """All runs or, of many, the best and those that went wrong, in the order of the file."""
+    if len(runs) <= MAX_RUNS:
+        return runs
+    finished = [run for run in runs if run.final_loss is not None]
+    best = sorted(finished, key=lambda run: run.final_loss or 0.0)[:NUM_BEST]
+    wrong = [
+        run
+        for run in runs
+        if run.status in ("failed", "killed") or any(c.holds is False for c in run.claims)
+    ]
+    names = {run.planned.name for run in (*best, *wrong[:MAX_TOLD])}
+    return [run for run in runs if run.planned.name in names]
 
 
 def _print_searches(searches: Sequence[SearchResult]) -> None:
