@@ -119,10 +119,10 @@ def test_nothing_of_the_store_is_written_and_nothing_of_the_canary_is_left(
         before = list(connection.iterdump())
         assert difference(store) is None
         assert list(connection.iterdump()) == before
+    opened = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
     connection.close()
     assert tried[0].parent == scratch
     assert list(scratch.iterdir()) == []
-    opened = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
     assert str(store.database) in opened
     assert not [path for path in opened if path.startswith(str(scratch))]
     assert capfd.readouterr() == ("", "")
