@@ -36,13 +36,18 @@ from harness.tracking.row_reader import RunRow
 from harness.tracking.store import Store
 from harness.tracking.told import told
 from harness.tracking.writer_choice import Tell, no_one, writer_for
-from harness.tracking.writers import MAX_METRICS, Batch, Point, Writer, clip
+from harness.tracking.writers import (
+    MAX_METRICS,
+    MAX_PARAM,
+    MAX_TAG,
+    Batch,
+    Point,
+    Writer,
+    clip,
+)
 
 FLUSH_INTERVAL_S = 2.0
 SHORT_S = 5.0
-# MLflow's limits in characters; it cuts longer values without a word.
-MAX_PARAM = 6000
-MAX_TAG = 8000
 
 
 @dataclass

@@ -5,10 +5,11 @@ set_terminated 4), nearly all of it Python around the rows; a run of a stack tra
 call, or some of them together, is one transaction with the same rows in the same eight tables, so
 nothing is ever seen half.
 
-Guarantees: only tables whose SQL is known, to the letter, are written; what is out of the ordinary
-(a name that MLflow might refuse, a param that is there already, a run that is deleted) is left to
-the client, which then does it or says why not. A test compares the tables, but for workspaces and
-tags of experiments, after both ways.
+Guarantees: only tables whose SQL is known, to the letter, are written (see `schema`), and only
+where this MLflow's client was seen to write the same rows (see `canary`); what is out of the
+ordinary (a name that MLflow might refuse, a param that is there already, a run that is deleted) is
+left to the client, which then does it or says why not. A test compares the tables, but for
+workspaces and tags of experiments, after nasty runs both ways.
 """
 
 from __future__ import annotations
@@ -26,12 +27,10 @@ from typing import NamedTuple
 
 from harness.errors import StoreError, escape, show
 from harness.interrupts import shielded
-from harness.tracking import keys, schema, trouble
-from harness.tracking.mlflow_api import mlflow
+from harness.tracking import keys, trouble
 from harness.tracking.sqlite_store import busy_timeout_pragma
 from harness.tracking.writers import Batch, Point, Writer, dataset_row
 
-KNOWN_MLFLOW = "3.17."  # the versions whose rows were compared
 MAX_KEY = 250
 AFTER_TROUBLE_MS = 500
 MOST_WAITING, LONGEST_WAIT_S = 64, 0.5
@@ -257,13 +256,6 @@ class RowWriter:
 def _end(connection: sqlite3.Connection, run_id: str, status: str, end_ms: int) -> None:
     if connection.execute(END_RUN, (status, end_ms, run_id)).rowcount != 1:
         raise _OutOfTheOrdinaryError
-
-
-def why_not(database: Path) -> str | None:
-    """Why a store's rows are not written here; None where its tables are known, and MLflow is."""
-    if not mlflow.__version__.startswith(KNOWN_MLFLOW):
-        return f"of MLflow {mlflow.__version__} it is not known what rows it writes"
-    return None if schema.is_known(database) else "its tables are not those of MLflow alone"
 
 
 def _connect(database: Path) -> sqlite3.Connection:

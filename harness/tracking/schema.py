@@ -1,4 +1,7 @@
-"""The schema of MLflow's that is known; to the letter, where rows are read and written."""
+"""The schema of MLflow's that is known; to the letter, where rows are read and written.
+
+What MLflow's client writes into tables of this schema is another question: see `canary`.
+"""
 
 from __future__ import annotations
 

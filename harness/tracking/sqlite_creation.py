@@ -9,7 +9,6 @@ renames it into place. What a killed creation left is removed by the next one.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import glob
 import importlib
@@ -17,7 +16,6 @@ import itertools
 import os
 import sqlite3
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy
@@ -26,7 +24,7 @@ from filelock import FileLock, Timeout
 from harness.errors import StoreError, escape
 from harness.tracking import planner, relocation, trouble
 from harness.tracking.inside import require_no_link
-from harness.tracking.sqlite_store import set_on_connect, sqlite_uri
+from harness.tracking.sqlite_store import connected_with, sqlite_uri
 from harness.tracking.told import told
 
 CREATION_TIMEOUT_S = 120
@@ -92,7 +90,7 @@ def _build_schema(building: Path, home: Path) -> None:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         pragmas = ("synchronous = OFF", "journal_mode = MEMORY")
-        with told(uri, "create the store"), _connected_with(building, pragmas):
+        with told(uri, "create the store"), connected_with(building, pragmas):
             SqlAlchemyStore(uri, home.as_uri()).engine.dispose()  # type: ignore[no-untyped-call]
 
 
@@ -122,13 +120,3 @@ def _set_aside_sidecars(database: Path) -> None:
 def _remove(building: Path) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
         building.with_name(building.name + suffix).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _connected_with(database: Path, pragmas: tuple[str, ...]) -> Iterator[None]:
-    listener = set_on_connect(str(database), pragmas)
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", listener)
-    try:
-        yield
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", listener)

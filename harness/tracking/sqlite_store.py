@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import sqlalchemy
@@ -72,3 +72,14 @@ def set_on_connect(database: str, pragmas: tuple[str, ...]) -> Callable[[object,
                 connection.execute(f"PRAGMA {pragma}")
 
     return on_connect
+
+
+@contextlib.contextmanager
+def connected_with(database: Path, pragmas: tuple[str, ...]) -> Iterator[None]:
+    """A block in which new connections to `database` are opened with `pragmas`."""
+    listener = set_on_connect(str(database), pragmas)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", listener)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", listener)

@@ -33,6 +33,9 @@ from harness.tracking.told import told
 
 MAX_METRICS = 1000
 MAX_PARAMS_OR_TAGS = 100
+# In characters; MLflow cuts longer values without a word.
+MAX_PARAM = 6000
+MAX_TAG = 8000
 MAX_DATASET_NAME = 500
 MAX_DIGEST = 36
 CUT = "...(cut)"

@@ -69,13 +69,6 @@ def test_tables_that_are_not_known_to_the_letter_are_left_to_the_client(store, c
     ]
 
 
-def test_another_mlflow_writes_for_itself(store, monkeypatch):
-    monkeypatch.setattr(rows.mlflow, "__version__", "4.0.0")
-    told = []
-    assert isinstance(writer_for(store, "1", told.append), ClientWriter)
-    assert "of MLflow 4.0.0 it is not known what rows it writes" in told[0]
-
-
 def test_a_key_that_mlflow_might_refuse_is_mlflows_to_judge(store, recorder, run_to_record):
     run_id = recorder.begin(run_to_record(tags={"my team": "a"}))
     assert get_run(store, run_id).tags["my team"] == "a"
