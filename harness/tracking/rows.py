@@ -142,10 +142,14 @@ class RowWriter:
         self._is_batching = True
         try:
             yield
-        finally:
+        except BaseException:
             self._is_batching = False
-            with shielded():
+            with shielded(), contextlib.suppress(StoreError):  # what was raised says more
                 self.commit()
+            raise
+        self._is_batching = False
+        with shielded():
+            self.commit()
 
     def commit(self) -> None:
         """See `Writer`; one by one where together they cannot be written."""
