@@ -100,13 +100,14 @@ def lr_curves(
 
     The metric is a loss. ``between`` is the range that counts, both ends in it; by default all that
     is there. Rows of one learning rate alone, and such as have neither finished nor diverged, are
-    left out.
+    left out. A set of which no run has a final loss has no optimum either, and is left out whole.
     """
 
     def point(row: Row, lr: float) -> LrPoint | None:
         return _point(row, lr, curve_of, metric) if _is_inside(lr, between) else None
 
-    return [_curve(family) for family in families(rows, LR, point)]
+    found = families(rows, LR, point)
+    return [_curve(each) for each in found if any(point.final for point in each.points)]
 
 
 def lr_families(

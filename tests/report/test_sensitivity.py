@@ -128,3 +128,9 @@ def test_a_range_without_a_cliff_has_none(row):
     (curve,) = lr_curves([row(0.01, [1.0]), row(0.1, [2.0])], curve_of)
     assert math.isnan(curve.cliff)
     assert to_rows([curve])[0]["cliff"] is curve.cliff
+
+
+def test_learning_rates_that_all_diverge_have_no_optimum_and_make_no_curve(row):
+    lost = [row(lr, [None, None], "lost") for lr in (1, 10)]
+    found = lr_curves([*lost, row(0.01, [1.0]), row(0.1, [None])], curve_of)
+    assert [curve.label for curve in found] == ["adamw"]
