@@ -72,7 +72,7 @@ def _checked(folder: Path, page: Path, file: str, metric: str, *told: Any) -> Ch
 
 @pytest.fixture(scope="session")
 def small_report(reported) -> Checked:
-    """That of `reported`: three experiments on the same data, with two or three seeds and claims."""
+    """That of `reported`: three experiments on the same data, two or three seeds, claims."""
     told = ((("adamw", "sgd", "sizes"),), "6 of 8 claims hold, 2 fail", "adamw")
     page = reported.folder / "sweep-report.html"
     return _checked(reported.folder, page, "sweep.yaml", "train/loss", *told)
