@@ -48,6 +48,8 @@ class RawTables:
         runs["seconds"] = (runs["end_time"] - runs["start_time"]) / 1000
         self.runs = runs.copy()
         self.rows = dict(iter(self.runs.groupby("row")))
+        curves = self.points.set_index("step").groupby("run_uuid")["value"]
+        self._curves = dict(iter(curves))
 
     def finals(self, row: str) -> pd.Series:
         """The last values of the runs that finished, by seed."""
@@ -58,7 +60,7 @@ class RawTables:
         return int((self.rows[row]["state"] == "diverged").sum())
 
     def curve(self, run_id: str) -> pd.Series:
-        return self.points[self.points["run_uuid"] == run_id].set_index("step")["value"]
+        return self._curves.get(run_id, pd.Series(dtype=float))
 
     def band(self, row: str) -> pd.DataFrame:
         """The runs of a row side by side, at the steps that all of them have."""

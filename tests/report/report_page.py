@@ -10,13 +10,17 @@ from typing import NamedTuple
 
 
 class Number(NamedTuple):
-    """A `<data>` element: where it stands, which number it is, how it is shown, what it is."""
+    """A `<data>` element: where it stands, which number it is, how it is shown, what it is.
+
+    `title` is what is under the mouse, and `whole` what `value` was read from.
+    """
 
     section: str
     row: str
     key: str
     shown: str
     title: str
+    whole: str
     value: float
 
 
@@ -29,11 +33,12 @@ class Piece(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell of a table: what it says, what it sorts by, and where it leads."""
+    """A cell of a table: what it says, what it sorts by, where it leads, and its number whole."""
 
     text: str
     order: str | None
     address: str
+    whole: str | None
 
 
 SILENT = ("script", "style")
@@ -114,9 +119,12 @@ class ReportPage(HTMLParser):
             self.plots = json.loads(text)
         elif tag == "data":
             place = (self._section, self._row, given["data-key"])
-            self.numbers.append(Number(*place, text, given["title"], float(given["value"])))
+            whole = given["value"]
+            self.numbers.append(Number(*place, text, given["title"], whole, float(whole)))
         elif tag in ("td", "th") and given.get("scope") != "col":
-            self._cells.append(Cell(text, given.get("data-order"), given.get("href", "")))
+            self._cells.append(
+                Cell(text, given.get("data-order"), given.get("href", ""), given.get("whole"))
+            )
         elif given.get("scope") == "col":
             self._columns.append(text)
         elif tag == "tr" and self._cells:
@@ -131,6 +139,7 @@ class ReportPage(HTMLParser):
             self._row = " - ".join(self.cards[-1])
         if tag == "data":
             self._open[-1][2].append(text)
+            self._open[-1][1]["whole"] = given["value"]
         if tag == "a":
             self._open[-1][1]["href"] = given["href"]
         if tag == "section":

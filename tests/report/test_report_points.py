@@ -8,7 +8,12 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-DRAWN = 1e-6  # seven digits are drawn
+CLOSE = 1e-9
+
+
+def drawn(values) -> pytest.approx:
+    """Values as they are drawn: with seven digits."""
+    return pytest.approx([float(f"{value:.7g}") for value in values], rel=CLOSE)
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def test_the_points_of_the_curves(checked, shown, raw, name):
             (mean, curves.T.mean()),
         ):
             assert trace["x"] == list(curves.index)
-            assert trace["y"] == pytest.approx(list(values), rel=DRAWN)
+            assert trace["y"] == drawn(values)
     assert_drawn_range(shown, name, expected)
 
 
@@ -80,10 +85,10 @@ def assert_points(raw, trace, rows: dict[float, str], floor: float) -> bool:
     assert trace["text"] == list(ended.values())
     means = np.array([raw.finals(row).mean() for row in ended.values()])
     lows, highs = np.array([raw.interval(row) for row in ended.values()]).T
-    assert trace["y"] == pytest.approx(means, rel=DRAWN)
+    assert trace["y"] == drawn(means)
     up, down = np.nan_to_num(highs - means), np.nan_to_num(means - np.maximum(lows, floor))
-    assert trace["error_y"]["array"] == pytest.approx(up, rel=DRAWN)
-    assert trace["error_y"]["arrayminus"] == pytest.approx(down, rel=DRAWN)
+    assert trace["error_y"]["array"] == drawn(up)
+    assert trace["error_y"]["arrayminus"] == drawn(down)
     return bool((lows < floor).any())
 
 
@@ -112,7 +117,7 @@ def test_the_points_over_the_learning_rate(shown, raw):
     for experiment, rows in crosses.items():
         trace = traces[f"{experiment}: diverged"]
         assert trace["x"] == list(rows)
-        assert trace["y"] == pytest.approx([starts[row] for row in rows.values()], rel=DRAWN)
+        assert trace["y"] == drawn(starts[row] for row in rows.values())
         counts = [(raw.diverged(row), len(raw.rows[row])) for row in rows.values()]
         assert trace["text"] == [f"{lost} of {n} diverged" for lost, n in counts]
 
@@ -136,6 +141,8 @@ def test_the_points_of_the_steps_to_a_target(checked, shown, raw):
         for trace in traces:
             assert sorted(trace["x"]) == sorted(raw.reached(trace["name"], target)["step"])
             assert trace["y"] == [trace["name"]] * len(trace["x"])
+        n = len(traces)
+        assert shown.plots[f"reaching-{i}"]["layout"]["yaxis"]["range"] == [n - 0.5, -0.5]
         assert f"comes to {target:.4g}, which is" in caption(shown, f"reaching-{i}")
 
 
