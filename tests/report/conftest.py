@@ -51,6 +51,7 @@ FAIR = Path(__file__).parents[2] / "examples" / "fair-comparison.yaml"
 class Checked:
     """A page to be computed again from the tables, and what its sweep file says."""
 
+    text: str
     page: ReportPage
     raw: RawTables
     folder: Path
@@ -67,7 +68,7 @@ class Checked:
 def _checked(folder: Path, page: Path, file: str, metric: str, *told: Any) -> Checked:
     raw = RawTables(folder / "mlruns" / "mlflow.db", metric)
     text = page.read_text(encoding="utf-8")
-    return Checked(ReportPage(text), raw, folder, file, metric, *told)
+    return Checked(text, ReportPage(text), raw, folder, file, metric, *told)
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def assert_drawn_range(shown, name: str, bands) -> None:
     top = 10 * max(band.iloc[0].max() for band in bands.values())
     words, yaxis = caption(shown, "best" if name == "best-curves" else name), None
     if highest > top:
-        yaxis = pytest.approx([math.log10(lowest / 1.5), math.log10(top)])
+        yaxis = pytest.approx([math.log10(lowest / 1.5), math.log10(top)], rel=CLOSE)
         words, _, cut = words.partition(" What rises above ")
         assert cut == f"{top:.3g} is cut off; a double click shows it."
     assert shown.plots[name]["layout"]["yaxis"].get("range") == yaxis
