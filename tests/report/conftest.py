@@ -124,3 +124,13 @@ def held_out_report(fairly_compared: Path) -> Checked:
 def checked(request: pytest.FixtureRequest) -> Checked:
     """Each report of which every number is computed again."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def shown(checked: Checked) -> ReportPage:
+    return checked.page
+
+
+@pytest.fixture
+def raw(checked: Checked) -> RawTables:
+    return checked.raw

@@ -1,7 +1,7 @@
 """No digit of a report can change but a test notices: the numbers and points are all checked.
 
-This is about `test_report_numbers.py` and `test_report_points.py`, whose tests are run on pages of
-which one digit was changed.
+This is about `test_report_verdicts.py`, `test_report_numbers.py` and `test_report_points.py`, whose
+tests are run on pages of which one digit was changed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import pytest
 import test_report_numbers
 import test_report_points
+import test_report_verdicts
 from report_page import ReportPage
 
 NUM_DIGITS = {"markup": 20, "plots": 10}
@@ -21,7 +22,7 @@ OF_MARKUP = re.compile(r'>([^<]+)<| (?:value|title|data-order|data-row|data-a|da
 OF_PLOTS = re.compile(r'"(?:x|y|array|arrayminus|text)":\[([^\]]*)\]')
 CHECKS = [
     test
-    for module in (test_report_numbers, test_report_points)
+    for module in (test_report_verdicts, test_report_numbers, test_report_points)
     for name, test in vars(module).items()
     if name.startswith("test_") and "small_report" not in inspect.signature(test).parameters
 ]

@@ -7,23 +7,12 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-
-CLOSE = 1e-9
+from raw_tables import CLOSE
 
 
 def drawn(values) -> pytest.approx:
     """Values as they are drawn: with seven digits."""
     return pytest.approx([float(f"{value:.7g}") for value in values], rel=CLOSE)
-
-
-@pytest.fixture
-def shown(checked):
-    return checked.page
-
-
-@pytest.fixture
-def raw(checked):
-    return checked.raw
 
 
 def test_no_plot_is_there_that_is_not_checked(checked, shown, raw):
