@@ -92,7 +92,9 @@ def compile_stacked_engine(folder: Path) -> None:
     assert call.returncode == 0, call.stderr
 
 
-def harness(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def harness(
+    *arguments: object, cwd: Path, timeout_s: float = 300, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run the installed command to its end, with some more in its environment."""
     return subprocess.run(
         [COMMAND, *map(str, arguments)],
@@ -101,7 +103,7 @@ def harness(*arguments: object, cwd: Path, **variables: str) -> subprocess.Compl
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout_s,
     )
 
 

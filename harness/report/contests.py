@@ -47,9 +47,9 @@ def contests(rows: Sequence[Row], curve_of: CurveOf, metric: str) -> list[Contes
     """A contest for each set of data, in the order of the rows; one needs two contenders."""
     by_data: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        if row.finals(metric):
-            by_data.setdefault(_data(row), []).append(row)
-    found = [_contest(_sides(members), curve_of, metric) for members in by_data.values()]
+        by_data.setdefault(_data(row), []).append(row)
+    sides = [_sides(members, metric) for members in by_data.values()]
+    found = [_contest(each, curve_of, metric) for each in sides if each]
     return [contest for contest in found if len(contest.contenders) > 1]
 
 
@@ -58,12 +58,16 @@ def _data(row: Row) -> tuple[str, ...]:
     return tuple(f"{path}={value}" for path, value in settings if path.startswith("data."))
 
 
-def _sides(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of each experiment; each row by itself where there is one experiment."""
+def _sides(rows: Sequence[Row], metric: str) -> dict[str, list[Row]]:
+    """The rows of each experiment of which a run finished; each such row by itself where that is
+    one experiment. Rows that diverged were tried too, and count among what a side chose from."""
     sides: dict[str, list[Row]] = {}
     for row in rows:
         sides.setdefault(row.experiment, []).append(row)
-    return sides if len(sides) > 1 else {row.name: [row] for row in rows}
+    sides = {name: tried for name, tried in sides.items() if any(r.finals(metric) for r in tried)}
+    if len(sides) > 1:
+        return sides
+    return {row.name: [row] for tried in sides.values() for row in tried if row.finals(metric)}
 
 
 def _contest(sides: dict[str, list[Row]], curve_of: CurveOf, metric: str) -> Contest:

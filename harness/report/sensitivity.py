@@ -36,7 +36,8 @@ EVEN = 1.5
 class LrPoint:
     """One learning rate: the interval over the seeds that finished, and all seeds' losses.
 
-    ``losses`` are min(final loss, loss at initialisation), the latter where a run diverged.
+    ``losses`` are min(final loss, loss at initialisation), the latter where a run diverged;
+    ``starts`` are the losses at initialisation, of the same seeds; each seed has its own.
     """
 
     lr: float
@@ -44,7 +45,7 @@ class LrPoint:
     final: Interval | None
     num_diverged: int
     losses: Mapping[Seed, float]
-    initial: float
+    starts: Mapping[Seed, float]
 
     @property
     def mean(self) -> float:
@@ -52,9 +53,14 @@ class LrPoint:
         return statistics.fmean(self.losses.values())
 
     @property
+    def initial(self) -> float:
+        """The mean loss at initialisation."""
+        return statistics.fmean(start for start in self.starts.values() if math.isfinite(start))
+
+    @property
     def is_over_the_cliff(self) -> bool:
         """Whether half of the runs or more diverged or ended no lower than they began."""
-        lost = sum(loss >= self.initial for loss in self.losses.values())
+        lost = sum(loss >= self.starts[seed] for seed, loss in self.losses.items())
         return 2 * lost >= len(self.losses)
 
 
@@ -94,13 +100,14 @@ def lr_curves(
 
     The metric is a loss. ``between`` is the range that counts, both ends in it; by default all that
     is there. Rows of one learning rate alone, and such as have neither finished nor diverged, are
-    left out.
+    left out. A set of which no run has a final loss has no optimum either, and is left out whole.
     """
 
     def point(row: Row, lr: float) -> LrPoint | None:
         return _point(row, lr, curve_of, metric) if _is_inside(lr, between) else None
 
-    return [_curve(family) for family in families(rows, LR, point)]
+    found = families(rows, LR, point)
+    return [_curve(each) for each in found if any(point.final for point in each.points)]
 
 
 def lr_families(
@@ -116,13 +123,13 @@ def _is_inside(lr: float, between: tuple[float, float] | None) -> bool:
 
 def _point(row: Row, lr: float, curve_of: CurveOf, metric: str) -> LrPoint | None:
     finals = row.finals(metric)
-    losses, starts = {}, []
+    losses, starts = {}, {}
     for run in row.runs:
         if run.seed in finals or run.record.state == "diverged":
             start = curve_of(run.record.run_id, TRAIN_LOSS).get(1, math.inf)  # before update 1
-            losses[run.seed] = min(finals.get(run.seed, math.inf), start)
-            starts.append(start)
-    losses = {seed: loss for seed, loss in losses.items() if math.isfinite(loss)}
+            loss = min(finals.get(run.seed, math.inf), start)
+            if math.isfinite(loss):
+                losses[run.seed], starts[run.seed] = loss, start
     if not losses:
         return None
     return LrPoint(
@@ -131,7 +138,7 @@ def _point(row: Row, lr: float, curve_of: CurveOf, metric: str) -> LrPoint | Non
         final=t_interval(list(finals.values())) if finals else None,
         num_diverged=row.num_diverged,
         losses=losses,
-        initial=statistics.fmean(start for start in starts if math.isfinite(start)),
+        starts=starts,
     )
 
 

@@ -1,305 +1,228 @@
-"""Every number of a report, computed again from MLflow's tables by pandas and scipy alone."""
+"""Every number of a report, computed again from MLflow's tables by pandas and scipy alone.
+
+The reports are the fixtures of `checked`: that of a small sweep, and with `-m campaign` those of
+`examples/fair-comparison.yaml`. Their first screens are in `test_report_verdicts.py`, the points of
+their plots in `test_report_points.py`.
+"""
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import sqlite3
 from collections import defaultdict
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
-
-LOSS = "train/loss"
-CLOSE = 1e-9
+from raw_tables import CLOSE, known
 
 
-class Numbers(HTMLParser):
-    """The `<data>` elements of a page: (section, row, key, value), and its JSON of the plots."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, str, str, float]] = []
-        self.cards: list[dict[str, str | None]] = []
-        self.sentences: list[str] = []
-        self.plots = ""
-        self._section, self._row, self._inside = "", "", ""
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        if tag == "section":
-            self._section = given["id"]
-        if "data-row" in given:
-            self._row = given["data-row"]
-        if tag == "article":
-            self.cards.append(given)
-            self._row = f"{given['data-a']} - {given['data-b']}"
-        if tag == "data":
-            self.found.append((self._section, self._row, given["data-key"], float(given["value"])))
-        self._inside = given.get("class") or given.get("id") or ""
-
-    def handle_endtag(self, tag):
-        if tag == "span" and self.cards and self._section == "summary":
-            self._row = f"{self.cards[-1]['data-a']} - {self.cards[-1]['data-b']}"
-
-    def handle_data(self, data):
-        if self._inside == "plots":
-            self.plots += data
-            self._inside = ""
-        if self._inside == "sentence":
-            self.sentences.append(data)
-            self._inside = ""
+def test_no_number_stands_in_a_section_that_is_not_checked(checked, shown):
+    sections = {"summary", "comparison", "lr-curves", "runs"}
+    sections |= {f"reaching-{i}" for i in range(len(checked.contests))}
+    sections |= {"claims"} if checked.claimed else set()
+    assert {number.section for number in shown.numbers} == sections
 
 
-class Raw:
-    """The store's tables as frames, joined by hand."""
-
-    def __init__(self, database) -> None:
-        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-
-        def read(query: str) -> pd.DataFrame:
-            return pd.read_sql_query(query, connection)
-
-        tags = read("select run_uuid, key, value from tags")
-        tags = tags.pivot(index="run_uuid", columns="key", values="value")
-        params = read("select run_uuid, key, value from params")
-        params = params.pivot(index="run_uuid", columns="key", values="value")
-        runs = read("select run_uuid, start_time, end_time from runs").set_index("run_uuid")
-        self.points = read(
-            f"select run_uuid, step, value from metrics where key = '{LOSS}' order by step"
-        )
-        connection.close()
-        runs = runs.join(tags).join(params)
-        runs = runs[runs["harness.kind"] == "run"]
-        runs["name"] = runs["mlflow.runName"]
-        runs["row"] = runs["name"].str.replace(r",seed=\d+$", "", regex=True)
-        runs["seed"] = runs["seed.model"] + "/" + runs["seed.data"]
-        runs["finished"] = runs["harness.state"] == "finished"
-        last = self.points.sort_values("step").groupby("run_uuid").last()
-        runs["last"] = last["value"].reindex(runs.index)
-        runs["seconds"] = (runs["end_time"] - runs["start_time"]) / 1000
-        self.runs = runs
-        self.rows = dict(iter(runs.groupby("row")))
-
-    def finals(self, row: str) -> pd.Series:
-        members = self.rows[row]
-        return members[members["finished"]].set_index("seed")["last"]
-
-    def curve(self, run_id: str) -> pd.Series:
-        return self.points[self.points["run_uuid"] == run_id].set_index("step")["value"]
-
-    def best(self, experiment: str) -> str:
-        names = self.runs[self.runs["harness.experiment"] == experiment]["row"].unique()
-        return min((n for n in names if len(self.finals(n))), key=lambda n: self.finals(n).mean())
+def test_every_number_is_shown_rounded_and_under_the_mouse_whole(shown):
+    digits = {"p": 2, "p_permutation": 2, "final": 4}
+    for number in shown.numbers:
+        of_card = number.section == "summary"
+        assert number.shown == f"{number.value:.{digits.get(number.key, 3) if of_card else 4}g}"
+        assert number.title == number.whole
 
 
-@pytest.fixture(scope="module")
-def shown(reported) -> Numbers:
-    return Numbers(reported.page)
-
-
-@pytest.fixture(scope="module")
-def raw(reported) -> Raw:
-    return Raw(reported.folder / "mlruns" / "mlflow.db")
-
-
-def numbers_of(shown: Numbers, section: str) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = defaultdict(dict)
-    for where, row, key, value in shown.found:
-        if where == section:
-            found[row][key] = value
-    return found
-
-
-def assert_same(shown: dict[str, float], expected: dict[str, float]) -> None:
-    """The same keys, what is NaN left out, and the same values."""
-    expected = {key: value for key, value in expected.items() if not math.isnan(value)}
-    assert shown == pytest.approx(expected, rel=CLOSE, abs=1e-15)
-
-
-def test_no_number_stands_in_a_section_that_is_not_checked(shown):
-    assert {section for section, *_ in shown.found} == {
-        *("summary", "claims", "comparison", "lr-curves", "reaching-0", "runs")
-    }
+def test_tables_sort_by_what_their_cells_show(shown):
+    for rows in shown.tables.values():
+        for row, cells in rows.items():
+            assert next(iter(cells.values())).text == row
+            for cell in cells.values():
+                if cell.whole is not None:
+                    assert cell.order in (cell.whole, None)  # claims sort by their text
+                elif cell.order:
+                    assert float(cell.text) == float(cell.order)
+                elif cell.order is not None:
+                    assert cell.text == ""
 
 
 def test_the_numbers_of_the_table(shown, raw):
-    found = numbers_of(shown, "comparison")
+    found = shown.of("comparison")
     assert set(found) == set(raw.rows)
     for row, members in raw.rows.items():
         finals = raw.finals(row)
-        expected = {"n": len(members), "diverged": (~members["finished"]).sum()}
+        expected = {"n": len(members), "diverged": raw.diverged(row)}
         if len(finals):
-            low, high = stats.t.interval(0.95, len(finals) - 1, finals.mean(), stats.sem(finals))
+            low, high = raw.interval(row)
             expected |= {"final": finals.mean(), "low": low, "high": high}
-            expected |= {"median": finals.median(), "best": finals.min(), "worst": finals.max()}
             expected["perplexity"] = np.exp(finals.mean())
-        assert_same(found[row], expected)
+        if len(finals) > 1:
+            expected |= {"median": finals.median(), "best": finals.min(), "worst": finals.max()}
+        assert found[row] == known(expected)
+    ranked = [raw.finals(row).mean() for row in found]
+    ended = [mean for mean in ranked if not math.isnan(mean)]
+    assert ranked[: len(ended)] == sorted(ended)
 
 
-def test_the_numbers_of_the_verdicts(shown, raw):
-    found = numbers_of(shown, "summary")
-    champions = {raw.best(experiment) for experiment in ("adamw", "sgd", "sizes")}
-    ranked = sorted(champions, key=lambda row: raw.finals(row).mean())
-    pairs = [(card["data-a"], card["data-b"]) for card in shown.cards]
-    assert pairs == [(ranked[0], other) for other in ranked[1:]]
-    for (a, b), sentence in zip(pairs, shown.sentences, strict=True):
-        both = pd.concat({"a": raw.finals(a), "b": raw.finals(b)}, axis=1).dropna()
-        test = stats.ttest_rel(both["a"], both["b"])
-        interval = test.confidence_interval(0.95)
-        difference = both["a"] - both["b"]
-        permutation = stats.permutation_test(
-            (both["a"], both["b"]),
-            lambda x, y: np.mean(x - y),
-            permutation_type="samples",
-        )
-        gain = abs(difference.mean())
-        assert difference.mean() < 0
-        expected = {"mean": difference.mean(), "low": interval.low, "high": interval.high}
-        expected |= {"gain": gain, "gain_low": -interval.high, "gain_high": -interval.low}
-        expected |= {"p": test.pvalue, "p_permutation": permutation.pvalue}
-        expected["effect"] = difference.mean() / difference.std()
-        assert_same(found[f"{a} - {b}"], expected)
-        for row in (a, b):
-            assert found[row]["final"] == pytest.approx(raw.finals(row).mean(), rel=CLOSE)
-        assert f"{a} ends better than {b} by {gain:.3g} of {LOSS}" in sentence
-        assert f"{-interval.high:.3g} to {-interval.low:.3g}" in sentence
-        assert f"{len(both)} seeds, paired" in sentence
-        if interval.high < 0:
-            assert f"p = {test.pvalue:.2g}" in sentence
+def test_the_settings_of_the_tables(shown, raw):
+    for row, cells in shown.tables["comparison-table"].items():
+        members = raw.rows[row]
+        assert {column for column in cells if "." in column} == raw.telling()
+        assert set(cells["state"].text.split(", ")) == set(members["state"])
+        assert_settings(cells, raw.settings(members.index))
+    runs = raw.runs.reset_index().set_index("name")
+    for name, cells in shown.tables["runs-table"].items():
+        run = runs.loc[name]
+        assert {column for column in cells if "." in column} == raw.telling()
+        assert (cells["state"].text, cells["engine"].text) == (run["state"], run["harness.engine"])
+        assert cells["weights seed"].text == run["seed.model"]
+        assert cells["data seed"].text == run["seed.data"]
+        place = f"/#/experiments/{run['experiment_id']}/runs/{run['run_uuid']}"
+        assert cells["run"].address.endswith(place)
+        assert_settings(cells, raw.settings(pd.Index([run["run_uuid"]])))
+    assert shown.definitions("runs") == raw.settings(raw.runs.index)
 
 
-def test_the_numbers_of_the_claims(shown, raw):
-    found = numbers_of(shown, "claims")
-    names = raw.runs.set_index("name").index
-    for row in ("adamw/lr=0.01", "adamw/lr=0.1"):
-        assert_same(found[row], {"observed": raw.rows[row]["last"].mean()})
+def assert_settings(cells, settings: dict[str, str]) -> None:
+    told = {column: cell.text for column, cell in cells.items() if "." in column}
+    assert told == {column: settings.get(column, "") for column in told}
+
+
+def test_the_numbers_of_the_claims(checked, shown, raw):
+    """Of each run that it begins above 0.1, and of each row that its mean ends below 1e-9."""
+    found, cells = shown.of("claims"), shown.tables.get("claims-table", {})
+    rows = raw.tried(checked.claimed) if checked.claimed else []
+    expected, verdicts = {}, []
+    for row in rows:
+        expected[row] = raw.rows[row]["last"].mean()
+        low, high = raw.interval(row)
+        seen = f"n = {len(raw.finals(row))}, 95 % interval {low:.4g} to {high:.4g}"
+        claim = "mean over seeds of train/loss at the last step < 1e-09"
+        verdicts.append((row, claim, high < 1e-9, seen))
         for run_id, run in raw.rows[row].iterrows():
-            assert_same(found[run["name"]], {"observed": raw.curve(run_id)[1]})
-    assert len(found) == 2 + sum(name.startswith("adamw") for name in names)
+            expected[run["name"]] = raw.curve(run_id)[1]
+            claim = "train/loss at step 1 > 0.1"
+            verdicts.append((run["name"], claim, expected[run["name"]] > 0.1, ""))
+    assert {name: numbers["observed"] for name, numbers in found.items()} == pytest.approx(
+        expected, rel=CLOSE
+    )
+    assert set(cells) == set(expected)
+    for name, claim, holds, remark in verdicts:
+        told = cells[name]
+        assert told["claim"].text == claim
+        assert told["verdict"].text == ("holds" if holds else "FAILS")
+        assert told["remark"].text == remark
+    held = [holds for _, _, holds, _ in verdicts]
+    if held:
+        counts = f"{sum(held)} of {len(held)} claims hold, {len(held) - sum(held)} fail"
+        assert checked.claims == counts
 
 
 def test_the_numbers_of_the_runs(shown, raw):
-    found = numbers_of(shown, "runs")
-    assert len(found) == len(raw.runs)
+    found = shown.of("runs")
+    assert len(found) == len(shown.tables["runs-table"]) == len(raw.runs)
     for _, run in raw.runs.iterrows():
-        assert_same(found[run["name"]], {"last": run["last"], "seconds": run["seconds"]})
+        assert found[run["name"]] == known({"last": run["last"], "seconds": run["seconds"]})
 
 
-def test_the_numbers_of_the_steps_to_a_target(shown, raw):
-    found = numbers_of(shown, "reaching-0")
-    champions = [raw.best(experiment) for experiment in ("adamw", "sgd", "sizes")]
-    target = max(raw.finals(row).mean() for row in champions)
-    assert set(found) == set(champions)
-    for row in champions:
-        steps, seconds = [], []
-        for run_id, run in raw.rows[row].iterrows():
-            curve = raw.curve(run_id)
-            below = curve[curve <= target]
-            if len(below):
-                steps.append(below.index[0])
-                seconds.append(run["seconds"] * below.index[0] / curve.index.max())
-        expected = {"target": target, "reached": len(steps), "n": len(raw.rows[row])}
-        expected |= {"mean_step": np.mean(steps), "mean_seconds": np.mean(seconds)}
-        assert_same(found[row], expected)
+def test_the_numbers_of_the_steps_to_a_target(checked, shown, raw):
+    for i, experiments in enumerate(checked.contests):
+        found, target = shown.of(f"reaching-{i}"), raw.target(experiments)
+        assert list(found) == raw.champions(experiments)
+        for row in found:
+            reached = raw.reached(row, target)
+            expected = {"target": target, "reached": len(reached), "n": len(raw.rows[row])}
+            means = reached.mean()
+            expected |= {"mean_step": means["step"], "mean_seconds": means["seconds"]}
+            assert found[row] == known(expected)
 
 
-def capped(raw: Raw, row: str) -> tuple[pd.Series, pd.Series]:
-    """By seed: the lower of the last loss and the first, the first where the run diverged."""
-    members = raw.rows[row]
-    starts = pd.Series({run["seed"]: raw.curve(i)[1] for i, run in members.iterrows()})
-    finals = raw.finals(row).reindex(starts.index)
-    return finals.fillna(np.inf).combine(starts, min), starts
+def test_the_numbers_of_the_learning_rates(shown, raw):
+    found, edges = shown.of("lr-curves"), shown.tables["sensitivity-table"]
+    varied = raw.over("optimizer.lr")
+    assert set(found) == set(edges) == set(varied)
+    warnings = []
+    for experiment, lrs in varied.items():
+        expected = sensitivity(raw, lrs)
+        assert found[experiment] == known(expected)
+        ends = {expected["from"]: "low", expected["to"]: "high"}
+        edge = ends.get(expected["optimum"], "")
+        assert edges[experiment]["edge"].text == edge
+        if edge:
+            optimum = f"the optimum, a learning rate of {expected['optimum']:g}"
+            warnings.append(
+                f"{experiment}: {optimum}, is at the {edge} edge of the range: widen it"
+            )
+    assert [text for text in shown.texts("lr-curves") if "edge" in text] == warnings
 
 
-@pytest.mark.parametrize("experiment", ["adamw", "sgd"])
-def test_the_numbers_of_the_learning_rates(shown, raw, experiment):
-    members = raw.runs[raw.runs["harness.experiment"] == experiment]
-    lrs = {float(lr): row for lr, row in zip(members["optimizer.lr"], members["row"], strict=True)}
-    lrs = dict(sorted(lrs.items()))
-    losses = pd.DataFrame({lr: capped(raw, row)[0] for lr, row in lrs.items()})
+def sensitivity(raw, lrs: dict[float, str]) -> dict[str, float]:
+    capped = {lr: raw.capped(row) for lr, row in lrs.items()}
+    losses = pd.DataFrame({lr: ends["loss"] for lr, ends in capped.items()})
     means = losses.mean()
     optimum = means.idxmin()
-    drawn = np.random.default_rng(0).integers(0, 3, (2000, 3))
-    order = [run["seed"] for _, run in raw.rows[next(iter(lrs.values()))].iterrows()]
-    order.sort(key=lambda seed: int(seed.partition("/")[0]))
-    resampled = losses.loc[order].to_numpy()[drawn].mean(axis=1)
-    best = losses.columns.to_numpy()[resampled.argmin(axis=1)]
-    over = [
-        lr
-        for lr, row in lrs.items()
-        if lr > optimum and (capped(raw, row)[0] >= capped(raw, row)[1]).mean() >= 0.5
-    ]
-    gaps = np.diff(np.log(list(lrs)))
-    even = gaps.max() <= 1.5 * gaps.min()
-    middles = (means.to_numpy()[1:] + means.to_numpy()[:-1]) / 2
-    average = means.mean() if even else np.average(middles, weights=gaps)
+    paired = losses.dropna()
+    order = sorted(paired.index, key=lambda seed: int(seed.partition("/")[0]))
+    drawn = np.random.default_rng(0).integers(0, len(order), (2000, len(order)))
+    resampled = paired.loc[order].to_numpy()[drawn].mean(axis=1)
+    best = paired.columns.to_numpy()[resampled.argmin(axis=1)]
     low, high = np.quantile(best, [0.025, 0.975], method="closest_observation")
-    expected = {"lrs": len(lrs), "from": min(lrs), "to": max(lrs), "optimum": optimum}
-    expected |= {"optimum_low": low, "optimum_high": high, "cliff": min(over, default=math.nan)}
-    expected |= {"best": means.min(), "sensitivity": average - means.min()}
-    assert_same(numbers_of(shown, "lr-curves")[experiment], expected)
+    lost = {lr: (ends["loss"] >= ends["start"]).mean() for lr, ends in capped.items()}
+    over = [lr for lr, share in lost.items() if lr > optimum and share >= 0.5]
+    gaps = np.diff(np.log(list(lrs)))
+    middles = (means.to_numpy()[1:] + means.to_numpy()[:-1]) / 2
+    is_even = gaps.max() <= 1.5 * gaps.min()
+    average = means.mean() if is_even else np.average(middles, weights=gaps)
+    found = {"lrs": len(lrs), "from": min(lrs), "to": max(lrs), "optimum": optimum}
+    found |= {"optimum_low": low, "optimum_high": high, "cliff": min(over, default=math.nan)}
+    return found | {"best": raw.finals(lrs[optimum]).mean(), "sensitivity": average - means.min()}
 
 
-def plot(shown: Numbers, name: str) -> list[dict]:
-    return json.loads(shown.plots)[name]["data"]
+def test_no_other_figure_stands_beside_the_tables(checked, shown, raw):
+    """But those of captions, which are looked at with the points of the plots, and the first
+    screen's, settings' and optima's, which are above."""
+    sizes = {"comparison": len(raw.rows), "lr-curves": len(raw.over("optimizer.lr"))}
+    sizes |= {"runs": len(raw.runs), "claims": len(shown.tables.get("claims-table", ()))}
+    sizes |= {f"reaching-{i}": len(each) for i, each in enumerate(checked.contests)}
+    expected = {place: [f"{num} rows"] for place, num in sizes.items() if num}
+    confidence = "low to high its 95 % interval (Student's t)."
+    held_by = f"Best first, by {checked.metric} at the last step. final is the mean over the seeds"
+    expected["comparison"].insert(0, f"{held_by} that finished, {confidence}")
+    headings = {i: f"Steps to a target, contest {i + 1}" for i in range(1, len(checked.contests))}
+    for i, heading in headings.items():
+        expected[f"reaching-{i}"].insert(0, heading)
+        expected[""] = list(headings.values())
+    found: dict[str, list[str]] = defaultdict(list)
+    for section, tag, text in shown.pieces:
+        is_elsewhere = tag in ("dd", "figcaption") or "edge of the range" in text
+        if re.search(r"\d", text) and section not in ("summary", "reproduce") and not is_elsewhere:
+            found[section].append(text)
+    assert found == expected
 
 
-@pytest.mark.parametrize("name", ["curves", "best-curves"])
-def test_the_points_of_the_curves(shown, raw, name):
-    traces = plot(shown, name)
-    bands = defaultdict(list)
-    for trace in traces:
-        bands[trace["name"]].append(trace)
-    champions = {raw.best(experiment) for experiment in ("adamw", "sgd", "sizes")}
-    assert set(bands) == (set(raw.rows) if name == "curves" else champions)
-    for row, (low, high, mean) in bands.items():
-        curves = pd.concat({i: raw.curve(i) for i in raw.rows[row].index}, axis=1).dropna()
-        for trace, expected in (
-            (low, curves.T.min()),
-            (high, curves.T.max()),
-            (mean, curves.T.mean()),
-        ):
-            assert trace["x"] == list(curves.index)
-            assert trace["y"] == pytest.approx(list(expected), rel=1e-6)
+TOLD = {
+    **{"Python": "python", "torch": "torch", "MLflow": "mlflow", "harness": "version"},
+    **{"machine": "host", "processor": "cpu", "system": "platform", "device": "device"},
+    **{"threads": "threads", "commit": "git_commit", "uncommitted changes": "git_dirty"},
+    "deterministic": "deterministic",
+}
 
 
-def test_the_points_of_the_plots_over_a_setting(shown, raw):
-    found = {trace["name"]: trace for trace in plot(shown, "lr-curves")}
-    assert found["sgd: diverged"]["x"] == [1e6]
-    starts = capped(raw, "sgd/lr=1000000.0")[1]
-    assert found["sgd: diverged"]["y"] == pytest.approx([starts.mean()], rel=1e-6)
-    (sizes,) = plot(shown, "batch-curves")
-    drawn = [y for trace in found.values() for y in trace["y"]]
-    floors = {"adamw": min(drawn) / 10, "sgd": min(drawn) / 10, "sizes": min(sizes["y"]) / 10}
-    for trace in (found["adamw"], found["sgd"], sizes):
-        for i, row in enumerate(trace["text"]):
-            finals = raw.finals(row)
-            half = stats.t.ppf(0.975, len(finals) - 1) * stats.sem(finals)
-            assert trace["y"][i] == pytest.approx(finals.mean(), rel=1e-6)
-            assert trace["error_y"]["array"][i] == pytest.approx(half, rel=1e-6)
-            down = min(half, finals.mean() - floors[trace["name"]])  # the axis is logarithmic
-            assert trace["error_y"]["arrayminus"][i] == pytest.approx(down, rel=1e-6)
-    assert sizes["x"] == [1, 4]
-
-
-def test_the_points_of_the_steps_to_a_target(shown, raw):
-    champions = [raw.best(experiment) for experiment in ("adamw", "sgd", "sizes")]
-    target = max(raw.finals(row).mean() for row in champions)
-    for trace in plot(shown, "reaching-0"):
-        curves = [raw.curve(run_id) for run_id in raw.rows[trace["name"]].index]
-        firsts = [c[c <= target].index[0] for c in curves if (c <= target).any()]
-        assert sorted(trace["x"]) == sorted(firsts)
-
-
-def test_the_counts_of_the_first_screen(reported, raw):
-    states = raw.runs["harness.state"].value_counts()
-    summary = re.sub(r"<[^>]+>", "", reported.page.split('class="facts"')[1].split("</section>")[0])
-    assert f"{len(raw.runs)} runs: " in summary
-    assert all(f"{count} {state}" in summary for state, count in states.items())
-    assert "6 of 8 claims hold, 2 fail" in summary
+def test_how_to_reproduce_tells_what_the_runs_were_made_with(checked, shown, raw):
+    tags = {title: f"harness.{tag}" for title, tag in TOLD.items()}
+    tags = {title: tag for title, tag in tags.items() if tag in raw.runs}
+    made = raw.runs[list(tags.values())].drop_duplicates()
+    assert len(made) == 1  # one machine, one commit
+    facts = {title: made[tag].iloc[0] for title, tag in tags.items()}
+    assert shown.definitions("reproduce") == facts
+    commands, store, *_ = shown.texts("reproduce")
+    lines = [f"git checkout {facts['commit']}"] if "commit" in facts else []
+    if facts.get("uncommitted changes") == "true":
+        lines.append("# there were changes that this commit does not have")
+    lines += ["pip install -c constraints.txt -e ."]
+    lines += [f"harness {command} {checked.file}" for command in ("run", "report")]
+    assert commands.splitlines() == lines
+    database = checked.folder / "mlruns" / "mlflow.db"
+    made_on = r"This page was made on \d{4}-\d\d-\d\d \d\d:\d\d UTC\."
+    assert re.fullmatch(rf"Store: sqlite:///{re.escape(str(database))}\. {made_on}", store)
+    headings = [p.text for p in shown.pieces if p.section == "reproduce" and p.tag == "h3"]
+    assert headings == [f"{len(raw.runs)} runs were made with"]

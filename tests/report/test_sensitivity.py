@@ -58,6 +58,20 @@ def test_it_is_the_mean_above_the_best_with_the_start_as_the_worst(row):
     assert curve.points[-1].num_diverged == 1
 
 
+def test_a_run_is_over_the_cliff_by_its_own_start_not_by_the_mean_of_all(row):
+    """Two of three that diverged began below the mean of the starts, which is 6."""
+
+    def starts(run_id: str, metric: str):
+        return {1: {"0": 4.0, "1": 5.0, "2": 9.0}[run_id[-1]]}
+
+    rows = [row(0.01, [1.0, 1.0, 1.0]), row(0.1, [3.9, 4.9, 8.9]), row(1, [None, None, None])]
+    (curve,) = lr_curves(rows, starts)
+    assert [point.is_over_the_cliff for point in curve.points] == [False, False, True]
+    assert (curve.cliff, curve.points[-1].initial) == (1.0, 6.0)
+    (ended_higher,) = lr_curves([*rows[:2], row(1, [4.1, 5.1, 8.9])], starts)
+    assert ended_higher.cliff == 1.0
+
+
 def test_the_optimum_has_the_interval_of_resampled_seeds(row):
     rows = [row(0.01, [1.0, 2.0, 1.0]), row(0.1, [1.9, 1.0, 1.9]), row(1, [4.0, 4.0, 4.0])]
     (curve,) = lr_curves(rows, curve_of)
@@ -114,3 +128,9 @@ def test_a_range_without_a_cliff_has_none(row):
     (curve,) = lr_curves([row(0.01, [1.0]), row(0.1, [2.0])], curve_of)
     assert math.isnan(curve.cliff)
     assert to_rows([curve])[0]["cliff"] is curve.cliff
+
+
+def test_learning_rates_that_all_diverge_have_no_optimum_and_make_no_curve(row):
+    lost = [row(lr, [None, None], "lost") for lr in (1, 10)]
+    found = lr_curves([*lost, row(0.01, [1.0]), row(0.1, [None])], curve_of)
+    assert [curve.label for curve in found] == ["adamw"]
