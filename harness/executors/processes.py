@@ -13,6 +13,7 @@ import dataclasses
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -183,7 +184,11 @@ def _death(worker: _Worker) -> Failure:
 
 
 def _work(function: Function, ahead: Callable[[], None], pipe: Connection) -> None:
-    """A worker's life: items until the parent closes the pipe."""
+    """A worker's life: items until the parent closes the pipe.
+
+    It leaves without taking itself apart, which takes a second where torch is imported, and for
+    which its parent would wait.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(
@@ -193,6 +198,9 @@ def _work(function: Function, ahead: Callable[[], None], pipe: Connection) -> No
     with contextlib.suppress(Interrupted), installed([signal.SIGTERM]):
         while _serve(function, pipe):
             pass
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _serve(function: Function, pipe: Connection) -> bool:
