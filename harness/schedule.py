@@ -152,7 +152,7 @@ class Schedule:
         """Begins or resumes the record of each run of a stack, and makes their job."""
         planned = enumerate(self._stacks[index])
         runs = tuple(self._start((index, position), run) for position, run in planned)
-        self.recorder.settle()  # they are seen from the start
+        self.recorder.commit()  # they are seen from the start
         return Job(runs, self.rungs)
 
     def on_event(self, index: int, event: JobEvent) -> Collection[int]:

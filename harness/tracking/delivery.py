@@ -28,6 +28,9 @@ class Delivery(Protocol):
     def add_text(self, run_id: str, artifact_uri: str, text: str, name: str) -> None:
         """See `artifacts.add_text`."""
 
+    def commit(self) -> None:
+        """Have what waits for more of it (see `Writer.batched`) written now."""
+
     def settle(self) -> None:
         """Return when everything that was given is in the store."""
 
@@ -37,7 +40,8 @@ class AtOnce:
 
     def __init__(self, store: Store, writer: Writer) -> None:
         self._store = store
-        self.write, self.end, self.settle = writer.write, writer.end, writer.commit
+        self.write, self.end = writer.write, writer.end
+        self.commit = self.settle = writer.commit
 
     def publish(self, run_id: str, artifact_uri: str, staged_dir: Path, name: str) -> None:
         """See `Delivery`."""

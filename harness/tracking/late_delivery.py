@@ -90,6 +90,9 @@ class Late:
         arguments = {"artifact_uri": artifact_uri, "text": text, "name": name}
         self._send(Letter(run_id, "add_text", arguments))
 
+    def commit(self) -> None:
+        """See `Delivery`; what waits here waits for the server."""
+
     def settle(self) -> None:
         """See `Delivery`; waits for the server, and raises StoreError when that takes too long."""
         if self._outbox:

@@ -206,7 +206,7 @@ class Recorder:
         status, end_ms = keys.STATUS_OF_STATE[outcome.state], int(time.time() * 1000)
         self._delivery.end(run_id, status, end_ms)
         if not run.is_short:
-            self._delivery.settle()
+            self._delivery.commit()
         del self._open[run_id]
         return dataclasses.replace(
             run.begun,
@@ -221,6 +221,10 @@ class Recorder:
         """A block in which the records of short runs are written together (see `rows`)."""
         return self._writer.batched()
 
+    def commit(self) -> None:
+        """Have what waits for more of it written now, so that it is seen."""
+        self._delivery.commit()
+
     def settle(self) -> None:
         """Return when everything is in the store: before it is read (see `late_delivery`)."""
         self._delivery.settle()
@@ -229,7 +233,7 @@ class Recorder:
         """Make the staged folder the run's checkpoint `name` (`step_000200`); it is moved."""
         uri = self._artifact_uri(run_id)
         if not self._open[run_id].is_short:
-            self._delivery.settle()
+            self._delivery.commit()
         self._delivery.publish(run_id, uri, staged_dir, name)
 
     def remove_checkpoint(self, run_id: str, name: str) -> bool:

@@ -15,6 +15,7 @@ from unreliable import Proxy
 from harness.errors import StoreError
 from harness.interrupts import Interrupted, installed, shielded
 from harness.tracking import keys, patience
+from harness.tracking import recorder as recorder_module
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.late_delivery import OUTBOX, delivery_for
 from harness.tracking.lock import STATE_FOLDER
@@ -128,9 +129,11 @@ def train_while_away(sweep, proxy, stage, run_id, steps):
     return sweep.recorder.end(run_id, Outcome("finished", {"train/perplexity": 2.0}, steps[-1]))
 
 
+@pytest.mark.parametrize("short_s", [5.0, 0.0])
 def test_training_goes_on_while_the_server_is_away_and_is_recorded_later(
-    behind, proxy, sweep, stage, run_to_record
+    behind, proxy, sweep, stage, run_to_record, monkeypatch, short_s
 ):
+    monkeypatch.setattr(recorder_module, "SHORT_S", short_s)
     local, _ = behind
     run_id = sweep.recorder.begin(run_to_record())
     sweep.recorder.add_steps(run_id, [(1, 1.0), (2, 0.5)])
