@@ -34,7 +34,7 @@ def test_the_script_trains_the_chapters_run() -> None:
 
 def test_every_case_is_in_the_help_and_in_the_readme() -> None:
     readme, told = (BENCHMARKS / "README.md").read_text(encoding="utf-8"), sweep("--help").stdout
-    for case in ("64", "512", "optuna", "ray"):
+    for case in ("64", "512", "5000", "optuna", "ray"):
         assert f"--only {case}" in readme
         assert case in told
 
