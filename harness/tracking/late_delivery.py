@@ -23,17 +23,15 @@ from harness.tracking.lock import STATE_FOLDER
 from harness.tracking.mlflow_api import MlflowException
 from harness.tracking.outbox import Letter, Outbox
 from harness.tracking.patience import (
-    FIRST_PAUSE_S,
-    LONGEST_PAUSE_S,
     Patience,
     ServerAway,
-    Tell,
     patient,
+    pauses,
     server_timeout_s,
 )
 from harness.tracking.record import DatasetInput
 from harness.tracking.store import Store
-from harness.tracking.told import redacted
+from harness.tracking.told import Tell, redacted
 from harness.tracking.writers import Batch, ClientWriter, Point, Writer
 
 OUTBOX = "outbox"  # in `.state`
@@ -53,7 +51,7 @@ class Late:
         self._writer = writer_id(store.state_dir)
         self._left = len(outbox)  # by an earlier process; they are the first
         self._looked_at: set[str] = set()
-        self._pause_s, self._next_try = FIRST_PAUSE_S, 0.0
+        self._pauses, self._next_try = pauses(), 0.0
         self._away_since = time.monotonic()
 
     def write(self, run_id: str, batch: Batch) -> None:
@@ -115,8 +113,7 @@ class Late:
         try:
             self._deliver()
         except ServerAway:
-            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-            self._next_try = time.monotonic() + self._pause_s
+            self._next_try = time.monotonic() + next(self._pauses)
         else:
             self._is_back()
 
@@ -171,8 +168,8 @@ class Late:
         return {}
 
     def _is_away(self, error: ServerAway) -> None:
-        self._away_since, self._pause_s = time.monotonic(), FIRST_PAUSE_S
-        self._next_try = self._away_since + self._pause_s
+        self._away_since, self._pauses = time.monotonic(), pauses()
+        self._next_try = self._away_since + next(self._pauses)
         self._patience.tell(
             f"{redacted(self._store.uri)}: no answer ({error.why}); training goes on, and what it "
             f"records waits in {escape(str(self._outbox.folder))}"

@@ -20,16 +20,13 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from harness.errors import StoreError, StoreInUse
 from harness.tracking import holder as holders
 from harness.tracking.holder import Holder
-
-Tell = Callable[[str], None]
-"""Hears what the user should know while a lease is watched or waited for."""
+from harness.tracking.told import Tell
 
 
 @dataclass(frozen=True)

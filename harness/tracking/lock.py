@@ -24,7 +24,8 @@ from harness.errors import StoreError, StoreInUse, escape
 from harness.tracking import trouble
 from harness.tracking.holder import MAX_TEXT, Holder
 from harness.tracking.inside import require_inside, require_no_link
-from harness.tracking.lease import ADVICE, Lease, Tell, in_use, take
+from harness.tracking.lease import ADVICE, Lease, in_use, take
+from harness.tracking.told import Tell
 
 STATE_FOLDER = ".state"
 NEW_HOLDER = ".holder.new"

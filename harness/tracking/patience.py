@@ -24,7 +24,7 @@ from harness.errors import StoreError, shorten
 from harness.interrupts import break_in
 from harness.tracking.mlflow_api import MlflowClient, MlflowException
 from harness.tracking.store import Store
-from harness.tracking.told import redacted
+from harness.tracking.told import Tell, redacted
 from harness.tracking.trouble import seconds_from
 
 TIMEOUT_VARIABLE = "HARNESS_SERVER_TIMEOUT_S"
@@ -37,15 +37,17 @@ AWAY_CODES = (502, 503, 504)
 MLFLOWS_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 
 T = TypeVar("T")
-Tell = Callable[[str], None]
 
 
 class ServerAway(StoreError):
-    """A server gave no answer; ``why`` says so in a few words. It may have done what was asked."""
+    """A server gave no answer; ``why`` says so in a few words.
 
-    def __init__(self, message: str, why: str) -> None:
+    It may have done what was asked. With ``is_over`` it was waited for as long as there was time.
+    """
+
+    def __init__(self, message: str, why: str, *, is_over: bool) -> None:
         super().__init__(message)
-        self.why = why
+        self.why, self.is_over = why, is_over
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Patience:
         Raises ServerAway when the time is up or, where it is not safe to be asked twice, as soon as
         the server may have heard it; and `Interrupted`.
         """
-        began, told, pauses = time.monotonic(), False, _pauses()
+        began, told, waits = time.monotonic(), False, pauses()
         while True:
             try:
                 answer = ask()
@@ -76,15 +78,17 @@ class Patience:
                 if away is None:
                     raise
                 waited_s = time.monotonic() - began
-                if waited_s >= self.timeout_s or not (is_safe or was_never_heard(error)):
-                    raise ServerAway(self._gave_up(away, waited_s), away) from error
+                is_over = waited_s >= self.timeout_s
+                if is_over or not (is_safe or was_never_heard(error)):
+                    message = self._gave_up(away, waited_s)
+                    raise ServerAway(message, away, is_over=is_over) from error
                 if not told and waited_s > TELL_AFTER_S:
                     self.tell(
                         f"{redacted(self.uri)}: no answer ({away}); asking again for "
                         f"{self.timeout_s:g} s"
                     )
                     told = True
-                _sleep(next(pauses))
+                _sleep(next(waits))
                 self.require()
             else:
                 if told:
@@ -198,7 +202,8 @@ def _last_words(error: BaseException) -> str:
     return shorten(str(deepest.args[-1] if deepest.args else deepest), 60)
 
 
-def _pauses() -> Iterator[float]:
+def pauses() -> Iterator[float]:
+    """Seconds between one try and the next, longer and longer."""
     pause_s = FIRST_PAUSE_S
     while True:
         yield pause_s

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from harness.errors import show
 from harness.tracking import keys
 from harness.tracking.holder import Holder
-from harness.tracking.lease import Lease, Tell, take
+from harness.tracking.lease import Lease, take
 from harness.tracking.store import Store
-from harness.tracking.told import redacted, told
+from harness.tracking.told import Tell, redacted, told
 
 
 class ExperimentTag:

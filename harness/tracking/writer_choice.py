@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.tracking import canary, schema
 from harness.tracking.mlflow_api import mlflow
 from harness.tracking.rows import RowWriter
 from harness.tracking.store import Store
+from harness.tracking.told import Tell, no_one
 from harness.tracking.writers import ClientWriter, Writer
-
-Tell = Callable[[str], None]
-
-
-def no_one(_text: str) -> None:
-    """Hears what is told where nobody listens."""
 
 
 def writer_for(store: Store, experiment_id: str, tell: Tell = no_one) -> Writer:

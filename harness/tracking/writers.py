@@ -95,7 +95,9 @@ class ClientWriter:
                 created = self._store.client.create_run(
                     self._experiment_id, start_time=start_ms, tags=dict(tags), run_name=name
                 )
-            except ServerAway:
+            except ServerAway as error:
+                if error.is_over:
+                    raise
                 found = self._made(start_ms, tags)
                 if found is None:
                     return self.create(start_ms, tags)

@@ -205,6 +205,16 @@ def test_a_server_that_stays_away_ends_the_call_and_keeps_what_waits(
     assert get_run(store, run_id).state == "finished"
 
 
+def test_a_run_that_cannot_begin_is_waited_for_once(proxy, sweep, run_to_record, monkeypatch):
+    monkeypatch.setenv(patience.TIMEOUT_VARIABLE, "1.5")
+    hasty = sweep.next_call()
+    proxy.go_away()
+    began = time.monotonic()
+    with pytest.raises(ServerAway, match=r"no answer for \d s \(Connection refused\)"):
+        hasty.recorder.begin(run_to_record())
+    assert 1.5 <= time.monotonic() - began < 3  # twice as long would be 3.5
+
+
 def test_a_time_that_is_none_is_told(monkeypatch):
     monkeypatch.setenv(patience.TIMEOUT_VARIABLE, "soon")
     with pytest.raises(StoreError, match="HARNESS_SERVER_TIMEOUT_S: must be a number of seconds"):
