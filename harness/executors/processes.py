@@ -191,9 +191,8 @@ def _work(function: Function, ahead: Callable[[], None], pipe: Connection) -> No
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(
-        Exception
-    ):  # what goes wrong here, goes wrong with an item, and is told
+    # What goes wrong here goes wrong with an item too, and is told then.
+    with contextlib.suppress(Exception):
         ahead()
     with contextlib.suppress(Interrupted), installed([signal.SIGTERM]):
         while _serve(function, pipe):
