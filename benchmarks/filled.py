@@ -40,7 +40,7 @@ CREATE TEMPORARY TABLE copies AS
 COPY = "INSERT INTO {table} SELECT {columns} FROM copies JOIN {table} ON run_uuid = source"
 CHANGED = {
     ("runs", "run_uuid"): "id",
-    ("runs", "name"): "'adamw/lr=' || (i / 5) || ',seed=' || (i % 5)",
+    ("runs", "name"): "'adamw/lr=' || (i / 5) || ',seed=' || (i - i / 5 * 5)",
     ("runs", "start_time"): "start_time + i",
     ("metrics", "run_uuid"): "id",
     ("metrics", "value"): "value + i * 1e-6",
@@ -48,10 +48,10 @@ CHANGED = {
     ("latest_metrics", "value"): "value + i * 1e-6",
     ("params", "run_uuid"): "id",
     ("params", "value"): "CASE key WHEN 'optimizer.lr' THEN '0.' || (1000 + i / 5) "
-    "WHEN 'seed.data' THEN CAST(i % 5 AS TEXT) ELSE value END",
+    "WHEN 'seed.data' THEN CAST(i - i / 5 * 5 AS TEXT) ELSE value END",
     ("tags", "run_uuid"): "id",
     ("tags", "value"): "CASE key WHEN 'mlflow.runName' THEN 'adamw/lr=' || (i / 5) || ',seed=' || "
-    "(i % 5) WHEN 'harness.fingerprint' THEN 'v1-' || id "
+    "(i - i / 5 * 5) WHEN 'harness.fingerprint' THEN 'v1-' || id "
     "WHEN 'harness.group' THEN 'g1-' || (i / 5) "
     "ELSE value END",
 }
