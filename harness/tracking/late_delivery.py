@@ -31,7 +31,8 @@ from harness.tracking.patience import (
 )
 from harness.tracking.record import DatasetInput
 from harness.tracking.store import Store
-from harness.tracking.told import Tell, redacted
+from harness.tracking.tell import Tell
+from harness.tracking.told import redacted
 from harness.tracking.writers import Batch, ClientWriter, Point, Writer
 
 OUTBOX = "outbox"  # in `.state`

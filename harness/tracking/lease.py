@@ -26,7 +26,7 @@ from typing import Protocol
 from harness.errors import StoreError, StoreInUse
 from harness.tracking import holder as holders
 from harness.tracking.holder import Holder
-from harness.tracking.told import Tell
+from harness.tracking.tell import Tell
 
 
 @dataclass(frozen=True)

@@ -25,21 +25,15 @@ from harness.tracking import trouble
 from harness.tracking.holder import MAX_TEXT, Holder
 from harness.tracking.inside import require_inside, require_no_link
 from harness.tracking.lease import ADVICE, Lease, in_use, take
-from harness.tracking.told import Tell
+from harness.tracking.tell import Tell, no_one
 
 STATE_FOLDER = ".state"
 NEW_HOLDER = ".holder.new"
 DEFAULT_DATABASE = "mlflow.db"
 
 
-def _say_nothing(_text: str) -> None:
-    """For those who have nobody to tell."""
-
-
 @contextlib.contextmanager
-def hold(
-    state_dir: Path, uri: str, *, wait: bool = False, tell: Tell = _say_nothing
-) -> Iterator[Lease]:
+def hold(state_dir: Path, uri: str, *, wait: bool = False, tell: Tell = no_one) -> Iterator[Lease]:
     """Hold the store at `uri` for one sweep; with `wait`, wait until it is free.
 
     Raises StoreInUse, with the holder's pid, when another process has it, and StoreError when

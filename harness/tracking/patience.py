@@ -24,7 +24,8 @@ from harness.errors import StoreError, shorten
 from harness.interrupts import break_in
 from harness.tracking.mlflow_api import MlflowClient, MlflowException
 from harness.tracking.store import Store
-from harness.tracking.told import Tell, redacted
+from harness.tracking.tell import Tell
+from harness.tracking.told import redacted
 from harness.tracking.trouble import seconds_from
 
 TIMEOUT_VARIABLE = "HARNESS_SERVER_TIMEOUT_S"

@@ -34,7 +34,8 @@ from harness.tracking.read import StoredRun, get_run, stored_run
 from harness.tracking.record import DatasetInput, Outcome, RunToRecord, tags_of
 from harness.tracking.row_reader import RunRow
 from harness.tracking.store import Store
-from harness.tracking.told import Tell, no_one, told
+from harness.tracking.tell import Tell, no_one
+from harness.tracking.told import told
 from harness.tracking.writer_choice import writer_for
 from harness.tracking.writers import (
     MAX_METRICS,

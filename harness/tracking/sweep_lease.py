@@ -17,7 +17,8 @@ from harness.tracking import keys
 from harness.tracking.holder import Holder
 from harness.tracking.lease import Lease, take
 from harness.tracking.store import Store
-from harness.tracking.told import Tell, redacted, told
+from harness.tracking.tell import Tell
+from harness.tracking.told import redacted, told
 
 
 class ExperimentTag:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,13 +12,6 @@ import sqlalchemy
 
 from harness.errors import StoreError, escape, shorten
 from harness.tracking import trouble
-
-Tell = Callable[[str], None]
-"""Hears what the user should know while something is waited for, or done in another way."""
-
-
-def no_one(_text: str) -> None:
-    """Hears what is told where nobody listens."""
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from harness.tracking import canary, schema
 from harness.tracking.mlflow_api import mlflow
 from harness.tracking.rows import RowWriter
 from harness.tracking.store import Store
-from harness.tracking.told import Tell, no_one
+from harness.tracking.tell import Tell, no_one
 from harness.tracking.writers import ClientWriter, Writer
 
 
