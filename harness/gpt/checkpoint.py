@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import os
 import shutil
 from pathlib import Path
 
 from harness.errors import CheckpointError, DiskRefused, escape
 from harness.gpt.manifest import MANIFEST, Manifest, read_manifest, write_manifest
 from harness.gpt.model import GPT
+from harness.gpt.synced_file import sync_directory
 from harness.gpt.training_file import TrainingSnapshot, read_training, write_training
 from harness.gpt.weights import CorpusHead, LoadedCheckpoint, read_model, write_model
 from harness.text.tokenizers import Tokenizer
@@ -54,12 +54,13 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     try:
         _remove(partial)
         partial.mkdir(parents=True)
-        write_model(
-            partial / MODEL_FILE, checkpoint.model, checkpoint.tokenizer, step, checkpoint.corpus
-        )
-        write_training(partial / TRAINING_FILE, checkpoint.training)
-        write_manifest(partial, step, checkpoint.fingerprint, [MODEL_FILE, TRAINING_FILE])
-        _sync_directory(partial)
+        model, tokenizer, corpus = checkpoint.model, checkpoint.tokenizer, checkpoint.corpus
+        files = {
+            MODEL_FILE: write_model(partial / MODEL_FILE, model, tokenizer, step, corpus),
+            TRAINING_FILE: write_training(partial / TRAINING_FILE, checkpoint.training),
+        }
+        write_manifest(partial, Manifest(step, checkpoint.fingerprint, files))
+        sync_directory(partial)
         _move_into_place(partial, directory)
     except OSError as error:
         where = escape(str(directory))
@@ -108,19 +109,10 @@ def _move_into_place(partial: Path, directory: Path) -> None:
     if directory.exists():
         directory.rename(replaced)
     partial.rename(directory)
-    _sync_directory(directory.parent)
+    sync_directory(directory.parent)
     _remove(replaced)
 
 
 def _remove(directory: Path) -> None:
     if directory.exists():
         shutil.rmtree(directory)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Wait until the names in a directory are on the disk, which syncing files does not do."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

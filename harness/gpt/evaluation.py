@@ -16,9 +16,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     With dropout off nothing is drawn, so looking at a run leaves its random stream as it was.
     """
     was_training = model.training
-    model.eval()
+    if was_training:  # it walks through every module
+        model.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        model.train(was_training)
+        if was_training:
+            model.train()

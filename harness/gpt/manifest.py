@@ -9,29 +9,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import escape
-from harness.gpt.tensor_file import (
-    FORMAT,
-    check_format,
-    damaged,
-    require_file,
-    write_synced,
-)
+from harness.gpt.synced_file import FileRecord, record, write_synced
+from harness.gpt.tensor_file import FORMAT, check_format, damaged, require_file
 
 MANIFEST = "checkpoint.json"
-BLOCK_BYTES = 2**20
-
-
-@dataclasses.dataclass(frozen=True)
-class FileRecord:
-    """A file's size in bytes and its SHA-256 in hex."""
-
-    size: int
-    sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,31 +34,20 @@ class Manifest:
         if path.name not in self.files:
             raise damaged(path, f"{MANIFEST} beside it does not know this file")
         expected = self.files[path.name]
-        size = path.stat().st_size
-        if size != expected.size:
-            raise damaged(path, f"damaged: {size:,} bytes, must be {expected.size:,}")
-        if record(path) != expected:
+        try:
+            size = path.stat().st_size
+            if size != expected.size:
+                raise damaged(path, f"damaged: {size:,} bytes, must be {expected.size:,}")
+            found = record(path)
+        except OSError as error:
+            raise damaged(path, f"cannot be read: {error.strerror}") from error
+        if found != expected:
             raise damaged(path, f"damaged: its SHA-256 is not the one in {MANIFEST}")
 
 
-def record(path: Path) -> FileRecord:
-    """What a file is now."""
-    hasher = hashlib.sha256()
-    size = 0
-    try:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                hasher.update(block)
-                size += len(block)
-    except OSError as error:
-        raise damaged(path, f"cannot be read: {error.strerror}") from error
-    return FileRecord(size, hasher.hexdigest())
-
-
-def write_manifest(directory: Path, step: int, fingerprint: str, names: Iterable[str]) -> None:
-    """Record the named files of `directory`, and wait until that is on the disk."""
-    files = {name: record(directory / name) for name in names}
-    write_synced(directory / MANIFEST, _serialize(Manifest(step, fingerprint, files)))
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write a checkpoint's manifest, and wait until it is on the disk; raises OSError."""
+    write_synced(directory / MANIFEST, _serialize(manifest))
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -17,6 +17,7 @@ import torch
 
 from harness.errors import CheckpointError, shorten
 from harness.gpt.seed import CUDA, TORCH, random_streams, set_random_streams
+from harness.gpt.synced_file import FileRecord
 from harness.gpt.tensor_file import TensorFile, damaged, read, write
 
 BATCHES = "rng.batches"
@@ -86,7 +87,7 @@ def _check_shapes(saved: Mapping[str, Any], optimizer: torch.optim.Optimizer) ->
         )
 
 
-def write_training(path: Path, snapshot: TrainingSnapshot) -> None:
+def write_training(path: Path, snapshot: TrainingSnapshot) -> FileRecord:
     """Write the file and wait until it is on the disk; raises OSError."""
     tensors = dict(snapshot.random)
     scalars: dict[str, dict[str, Any]] = {}
@@ -103,7 +104,7 @@ def write_training(path: Path, snapshot: TrainingSnapshot) -> None:
         "scalars": scalars,
         "torch_version": snapshot.torch_version,
     }
-    write(path, TensorFile(header, tensors))
+    return write(path, TensorFile(header, tensors))
 
 
 def read_training(path: Path) -> TrainingSnapshot:

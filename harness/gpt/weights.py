@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from harness.errors import CorpusError
 from harness.gpt.model import GPT
+from harness.gpt.synced_file import FileRecord
 from harness.gpt.tensor_file import TensorFile, damaged, read, write
 from harness.spec.run_config import ModelConfig
 from harness.text.corpora import Corpus
@@ -57,7 +58,9 @@ class LoadedCheckpoint:
     corpus: CorpusHead
 
 
-def write_model(path: Path, model: GPT, tokenizer: Tokenizer, step: int, head: CorpusHead) -> None:
+def write_model(
+    path: Path, model: GPT, tokenizer: Tokenizer, step: int, head: CorpusHead
+) -> FileRecord:
     """Write the file and wait until it is on the disk; raises OSError."""
     header = {
         "model": model.config.model_dump(),
@@ -65,7 +68,7 @@ def write_model(path: Path, model: GPT, tokenizer: Tokenizer, step: int, head: C
         "step": step,
         "corpus": dataclasses.asdict(head),
     }
-    write(path, TensorFile(header, model.state_dict()))
+    return write(path, TensorFile(header, model.state_dict()))
 
 
 def read_model(path: Path) -> LoadedCheckpoint:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import safetensors
+import safetensors.torch
 import torch
 from saved import make_checkpoint
 
@@ -30,6 +31,14 @@ def directory(tmp_path: Path) -> Path:
 def test_a_checkpoint_is_three_files_and_nothing_beside_it(directory: Path) -> None:
     assert sorted(path.name for path in directory.iterdir()) == sorted(NAMES)
     assert list(directory.parent.iterdir()) == [directory]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors"])
+def test_the_files_are_what_safetensors_writes_of_torch_tensors(directory: Path, name: str) -> None:
+    with safetensors.safe_open(directory / name, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    assert (directory / name).read_bytes() == safetensors.torch.save(tensors, metadata)
 
 
 def test_model_tokenizer_and_corpus_head_come_back(directory: Path) -> None:

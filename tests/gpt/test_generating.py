@@ -123,6 +123,52 @@ def test_rows_are_one_forward_pass_a_prefix(model: GPT) -> None:
     assert len(rows) == 5
 
 
+def chapter_rows(model: GPT, head: list[int], seq_len: int) -> list[int]:
+    """The chapter's loop: one forward pass for each prefix."""
+    with torch.no_grad():
+        return [int(model(torch.tensor([head[:n]]))[0][0, -1].argmax()) for n in range(1, seq_len)]
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-8, 1e-3, 1.0, 1e2, 1e20])
+@pytest.mark.parametrize("vocab_size", [1, 2, 40])
+def test_rows_are_those_of_one_pass_a_prefix_ties_included(scale: float, vocab_size: int) -> None:
+    for seed in range(20):
+        set_seed(seed)
+        model = GPT(vocab_size, embed_dim=8, num_heads=2, num_layers=2, max_seq_len=33).eval()
+        with torch.no_grad():
+            model.token_embedding.weight *= scale  # at 0 every logit ties with every other
+        head = torch.randint(0, vocab_size, (33,)).tolist()
+        rows = next_token_rows(model, head, seq_len=32)
+        assert [row.predicted for row in rows] == chapter_rows(model, head, 33)
+
+
+def test_rows_of_a_model_whose_tokens_are_all_alike_but_in_the_last_bits() -> None:
+    """Equal embeddings tie; the order of the sums decides, and each prefix has its own."""
+    model = GPT(vocab_size=9, embed_dim=64, num_heads=2, num_layers=1, max_seq_len=33).eval()
+    with torch.no_grad():
+        weight = model.token_embedding.weight
+        weight[:] = weight[0] * (1 + 1e-7 * torch.arange(9)[:, None])
+    head = [n % 9 for n in range(33)]
+    rows = next_token_rows(model, head, seq_len=32)
+    assert [row.predicted for row in rows] == chapter_rows(model, head, 33)
+
+
+def test_rows_of_weights_that_are_not_finite_are_those_of_one_pass_a_prefix(model: GPT) -> None:
+    with torch.no_grad():
+        model.position_embedding.weight[3] = float("nan")
+    rows = next_token_rows(model.eval(), [0, 1, 2, 3, 4, 5, 6], seq_len=6)
+    assert [row.predicted for row in rows] == chapter_rows(model, [0, 1, 2, 3, 4, 5, 6], 7)
+
+
+def test_clear_rows_take_one_forward_pass_together(model: GPT) -> None:
+    with torch.no_grad():
+        model.token_embedding.weight *= 10
+    passes = []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    rows = next_token_rows(model, [0, 1, 2, 3, 4, 5, 6], seq_len=6)
+    assert (len(rows), len(passes)) == (6, 1)
+
+
 def test_rows_end_where_the_corpus_ends(model: GPT) -> None:
     assert len(next_token_rows(model, [0, 1, 2], seq_len=5)) == 2
 

@@ -19,7 +19,7 @@ import torch
 
 from harness.gpt.checkpoint import Checkpoint
 from harness.gpt.model import GPT
-from harness.gpt.seed import random_streams, set_seed
+from harness.gpt.seed import TORCH
 from harness.gpt.training_file import BATCHES, TrainingSnapshot
 from harness.gpt.weights import CorpusHead
 from harness.spec.run_config import ModelConfig
@@ -48,7 +48,7 @@ class Checkpoints:
         """The model of a run as it is now."""
         config = run.config.model
         if config not in self._models:
-            self._models[config] = GPT.from_config(config)
+            self._models[config] = GPT.from_config(config).eval()
         run.write_weights(self._models[config])
         return self._models[config]
 
@@ -59,13 +59,13 @@ class Checkpoints:
 
 
 def _snapshot(run: StackedRun) -> TrainingSnapshot:
-    """Torch's global random state is set to what `begin` sets for this run."""
-    set_seed(run.config.seed.data)
+    """Of torch's global random state, where `set_seed` would put it for this run."""
+    seeded = torch.Generator().manual_seed(run.config.seed.data)
     return TrainingSnapshot(
         step=run.step,
         optimizer_class=run.config.optimizer.torch_class,
         optimizer={"state": run.optimizer_state(), "param_groups": [_param_group(run)]},
-        random={BATCHES: run.batches.get_state(), **random_streams(torch.device("cpu"))},
+        random={BATCHES: run.batches.get_state(), TORCH: seeded.get_state()},
         torch_version=torch.__version__,
     )
 
