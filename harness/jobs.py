@@ -1,10 +1,10 @@
 """How many processes train a sweep when nobody says: several where that clearly saves time.
 
 A worker has to be started and import torch, two to three seconds on a core of its own and five
-where others are busy, and then trains beside the others; a short sweep is over as soon, and with
-less memory, in one process. The seconds of work are estimated from the run configs. An estimate
-may be wrong by half without harm: the number of jobs changes no run's numbers, only when they are
-there.
+where others are busy, and then trains beside the others, while the first process records; a short
+sweep is over as soon, and with less memory, in one process. The seconds of work are estimated from
+the run configs. An estimate may be wrong by half without harm: the number of jobs changes no run's
+numbers, only when they are there.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from harness.spec.run_config import RunConfig
 from harness.spec.work import step_flops
 from harness.stacks import LANES, form_stacks
 
-# Work that a further process must take over. Two saved 4 s of 13 where the estimate was 10.6 s (8
-# runs by `plain`) and 9 s of 41 where it was 8.4 (500 runs by `stacked`, whose records the first
-# process meanwhile wrote); on full cores the first loss came 2.4 s later than in one process.
-JOB_S = 4.0
-END_S = 0.015  # the end of a run: its checkpoint and its evaluation
+# Seconds that a further process must take over, and several must save. Two processes saved 4 s of
+# 13 where one would have worked for 10.6 s (8 runs by `plain`) and 2 to 3 s of 10 where for 6.0 (512
+# by `stacked`); 1 s of 7 where for 3.0 (256 of these), and nothing for the 7 runs of the chapter.
+JOB_S = 2.0
+END_S = 0.006  # the end of a run: its checkpoint and its evaluation
+RECORD_S = 0.004  # by the first process, for each run
 # Measured on one thread, for 1 to 8 blocks of C = 8: 1.6 to 6.1 ms a step whatever the arithmetic.
 STEP_S, BLOCK_S = 0.9e-3, 0.65e-3  # of `plain` and `bare`, for a step and for each block in it
 PLAIN_FLOPS = 4e10  # a second: 3e10 at C = 32, 6.5e10 at C = 64
@@ -42,11 +43,11 @@ def default_jobs(runs: Sequence[PlannedRun], cores: int | None = None) -> int:
     seconds = [
         _seconds([run.declared.config for run in stack]) for stack in form_stacks(runs, most)
     ]
-    work = sum(seconds)
-    jobs = min(most, len(seconds), int(work / JOB_S))
+    alone = sum(seconds) + len(runs) * RECORD_S
+    jobs = min(most, len(seconds), int(alone / JOB_S))
     if jobs < 2:
         return 1
-    saved = work - max(*seconds, work / jobs)
+    saved = alone - max(*seconds, alone / jobs)
     return jobs if saved >= JOB_S else 1
 
 

@@ -40,15 +40,16 @@ def planned(experiments: dict[str, Any], **changes: Any) -> list[PlannedRun]:
         (7, {}, 2, 1),  # the chapter: 3 s
         (40, {}, 1, 1),
         (40, {}, 2, 2),  # 18 s
-        (40, {}, 64, 4),  # each takes over 4 s at least
+        (40, {}, 64, 9),  # each takes over 2 s at least
         (40, {"threads": 2}, 2, 1),  # a job takes two cores
         (40, {"threads": 2}, 4, 2),
         (40, {"device": "cuda"}, 2, 1),
         (1, {"steps": 10**6}, 64, 1),  # nothing to share
         (3, {"steps": 10**6}, 64, 3),
-        (256, {"engine": "stacked"}, 2, 1),  # 256 ends of 15 ms, and less than 1 s of steps
+        (256, {"engine": "stacked"}, 2, 1),  # less than 1 s of steps, 256 ends of 6 ms, and records
+        (512, {"engine": "stacked"}, 2, 2),  # 6 s with what is recorded
         (256, {"engine": "stacked", "steps": 20_000}, 2, 2),
-        (256, {"engine": "stacked", "steps": 20_000}, 64, 12),
+        (256, {"engine": "stacked", "steps": 20_000}, 64, 16),  # one vector each
         (16, {"engine": "stacked", "steps": 10**6}, 2, 1),  # one vector holds all
         (17, {"engine": "stacked", "steps": 10**6}, 2, 2),
         (0, {}, 2, 1),
