@@ -19,8 +19,8 @@ from harness.spec.work import step_flops
 from harness.stacks import LANES, form_stacks
 
 # Seconds that a further process must take over, and several must save. Two processes saved 4 s of
-# 13 where one would have worked for 10.6 s (8 runs by `plain`) and 2 to 3 s of 10 where for 6.0 (512
-# by `stacked`); 1 s of 7 where for 3.0 (256 of these), and nothing for the 7 runs of the chapter.
+# 13 where one would have worked for 10.6 s (8 runs by `plain`) and 2 to 3 s of 10 where for 6.0
+# (512 by `stacked`); 1 s of 7 where for 3.0 (256 of these), and nothing for the chapter's 7 runs.
 JOB_S = 2.0
 END_S = 0.006  # the end of a run: its checkpoint and its evaluation
 RECORD_S = 0.004  # by the first process, for each run
