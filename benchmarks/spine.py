@@ -21,7 +21,7 @@ CASES = {
     "hook": "engine plain against engine bare",
     "encoding": "a text of 1 MB to token ids",
     "memory": "growth of memory over 20,000 steps (a minute)",
-    "matrix": "10,000 runs loaded, expanded, fingerprinted",
+    "matrix": "10,000 runs planned: loaded, expanded, fingerprinted, grouped, stacked",
 }
 
 

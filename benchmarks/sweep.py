@@ -108,6 +108,12 @@ def against_others(stores: Stores, others: Sequence[str]) -> list[Figure]:
 def product(stores: Stores, num_runs: int) -> Callable[[], None]:
     """`harness run` of so many learning rates, in a directory of its own."""
     directory = stores.fresh("product")
+    write_sweep(directory, num_runs)
+    return lambda: harness(["run", "sweep.yaml"], directory)
+
+
+def write_sweep(directory: Path, num_runs: int) -> None:
+    """`sweep.yaml`: one stacked run of the chapter for each of so many learning rates."""
     sections = chapter_run().config.model_dump(mode="json", exclude_unset=True)
     sections["train"] = {**sections["train"], "engine": "stacked"}
     content = {
@@ -117,7 +123,6 @@ def product(stores: Stores, num_runs: int) -> Callable[[], None]:
         "experiments": {"lr": {"matrix": {"optimizer.lr": rates(num_runs)}}},
     }
     (directory / "sweep.yaml").write_text(json.dumps(content, indent=1))
-    return lambda: harness(["run", "sweep.yaml"], directory)
 
 
 def script(stores: Stores, name: str, num_runs: int) -> float:
