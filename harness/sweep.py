@@ -128,8 +128,8 @@ def run_sweep(
     _check_selection(sweep, only)
     observer = observer or Observer()
     store = open_store(tracking_uri)
-    if store.note:
-        observer.on_note(store.note)
+    for note in store.notes:
+        observer.on_note(note)
     searches = selected_searches(sweep, only)
     check_storages(searches, store.state_dir)
     if force and searches:

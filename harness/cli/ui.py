@@ -35,9 +35,11 @@ def ui(
     """Serve the MLflow UI on this store until Ctrl-C; says where to look."""
     with reporting():
         from harness.tracking.server import free_port, server_url, ui_command, wait_until_ready
-        from harness.tracking.store import open_store
+        from harness.tracking.store import ensure_statistics, open_store
 
         store = open_store(tracking_uri, create=False)
+        if note := ensure_statistics(store):
+            print(note, file=sys.stderr)
         if store.is_server:
             _print_links(server_url(store, port), store)
             return

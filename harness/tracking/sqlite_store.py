@@ -40,17 +40,29 @@ def look(database: Path) -> bool:
     return schema.is_known(database)
 
 
-def mend(database: Path) -> None:
-    """What a migration drops and a move makes wrong."""
+def follow_move(database: Path) -> None:
+    """Mend the artifact paths of a store that lies in another folder than before."""
     try:
         with contextlib.closing(connect(database)) as connection:
-            moved = relocation.has_moved(connection, database.parent)
-            if moved or not planner.is_planted(connection):
+            if relocation.has_moved(connection, database.parent):
                 # Begun so, it waits for other writers; after a read it would not.
                 connection.execute("BEGIN IMMEDIATE")
-                planner.plant(connection)
                 relocation.mend(connection, database.parent)
                 connection.commit()
+    except sqlite3.Error as error:
+        raise sqlite_file.unusable(database, error) from error
+
+
+def ensure_statistics(database: Path) -> bool:
+    """Give SQLite's planner what a store of others lacks, and a migration drops; whether it did."""
+    try:
+        with contextlib.closing(connect(database)) as connection:
+            if planner.is_planted(connection):
+                return False
+            connection.execute("BEGIN IMMEDIATE")
+            planner.plant(connection)
+            connection.commit()
+            return True
     except sqlite3.Error as error:
         raise sqlite_file.unusable(database, error) from error
 

@@ -41,13 +41,13 @@ class Store:
 
     ``state_dir`` is the ``mlruns`` folder of the current directory, where locks (``.state``) and
     caches (``.cache``) lie, for remote stores too. ``database`` is the SQLite file of a local
-    store. ``note`` is what the user should be told, if anything.
+    store. ``notes`` are what the user should be told.
     """
 
     uri: str
     state_dir: Path
     database: Path | None = None
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     @functools.cached_property
     def client(self) -> MlflowClient:
@@ -105,9 +105,23 @@ def open_store(
     store = Store(sqlite_store.sqlite_uri(database), state_dir, database)
     if not sqlite_store.look(database):
         _ = store.client  # MLflow looks at what we do not know
-    sqlite_store.mend(database)
-    note = _ensure_link(directory, database) if create and database == default else ""
-    return dataclasses.replace(store, note=note) if note else store
+    sqlite_store.follow_move(database)
+    if not create:
+        return store
+    link = _ensure_link(directory, database) if database == default else ""
+    notes = (ensure_statistics(store), link)
+    return dataclasses.replace(store, notes=tuple(note for note in notes if note))
+
+
+def ensure_statistics(store: Store) -> str:
+    """Plant the statistics without which charts of a store of many runs are slow; the line that
+    says so, empty where they are there, as they are in a store that was made here."""
+    if store.database is None or not sqlite_store.ensure_statistics(store.database):
+        return ""
+    return (
+        f"{store.database}: had no statistics for SQLite's planner; they were added, and MLflow's "
+        "charts of many runs are quicker for them"
+    )
 
 
 def refresh_statistics(store: Store) -> None:

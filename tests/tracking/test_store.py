@@ -1,3 +1,4 @@
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -68,7 +69,7 @@ def test_the_default_store_is_created_with_a_relative_link_to_it(tmp_path):
     assert store.database == tmp_path / "mlruns" / "mlflow.db"
     assert store.state_dir == tmp_path / "mlruns"
     assert store.is_local
-    assert not store.note
+    assert store.notes == ()
     assert (tmp_path / "mlflow.db").readlink() == Path("mlruns/mlflow.db")
 
 
@@ -255,7 +256,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
 
 def test_a_file_of_the_users_in_the_place_of_the_link_is_left_alone(tmp_path, schema_at_hand):
     (tmp_path / "mlflow.db").write_bytes(b"mine")
-    note = open_store(None, tmp_path).note
+    (note,) = open_store(None, tmp_path).notes
     assert (tmp_path / "mlflow.db").read_bytes() == b"mine"
     assert "left alone; to see the runs: mlflow ui --backend-store-uri sqlite:////" in note
 
@@ -265,7 +266,7 @@ def test_where_links_cannot_be_made_the_command_is_told(tmp_path, schema_at_hand
         raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
-    note = open_store(None, tmp_path).note
+    (note,) = open_store(None, tmp_path).notes
     assert "cannot be linked (Operation not permitted); to see the runs: mlflow ui" in note
 
 
@@ -299,16 +300,29 @@ def test_statistics_lost_in_a_migration_are_planted_again(project):
     connection.close()
 
 
-def test_statistics_are_given_to_a_store_that_never_had_any(project):
-    connection = sqlite3.connect(project / "mlruns" / "mlflow.db")
-    connection.execute("PRAGMA writable_schema = ON")
-    connection.execute("DELETE FROM sqlite_master WHERE name = 'sqlite_stat1'")
-    connection.commit()
-    connection.close()
-    open_store()
-    connection = sqlite3.connect(project / "mlruns" / "mlflow.db")
-    assert connection.execute("SELECT count(*) FROM sqlite_stat1").fetchone()[0] >= 10
-    connection.close()
+def without_statistics(database: Path) -> None:
+    """As MLflow alone makes a store."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("DELETE FROM sqlite_master WHERE name = 'sqlite_stat1'")
+        connection.commit()
+
+
+def test_statistics_are_given_to_a_store_that_never_had_any_and_that_is_told_once(project):
+    database = project / "mlruns" / "mlflow.db"
+    without_statistics(database)
+    assert [note for note in open_store().notes if "no statistics for SQLite's planner" in note]
+    assert open_store().notes == ()
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_stat1").fetchone()[0] >= 10
+
+
+def test_a_command_that_only_reads_plants_no_statistics(project):
+    database = project / "mlruns" / "mlflow.db"
+    without_statistics(database)
+    before = database.read_bytes()
+    assert open_store(create=False).notes == ()
+    assert database.read_bytes() == before
 
 
 CHART_QUERIES = (
