@@ -126,7 +126,7 @@ def _checkpoints(store: Store, run: StoredRun, by_id: Mapping[str, StoredRun]) -
     folder = artifacts.own_dir(store, run.artifact_uri)
     if folder is None:
         return
-    names = artifacts.names(store, run.run_id, run.artifact_uri)
+    names = artifacts.names(store, run.artifact_uri)
     if _is_replaced(run, by_id):
         assert run.superseded_by is not None
         going, reason = names, f"superseded by {run.superseded_by[:8]}"

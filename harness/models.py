@@ -29,7 +29,7 @@ def best_runs(families: Iterable[Sequence[StoredRun]]) -> list[StoredRun]:
 
 def checkpoint_models(store: Store, run: StoredRun) -> list[CheckpointModel]:
     """The best and the last of a run's checkpoints; one where they are the same."""
-    names = artifacts.names(store, run.run_id, run.artifact_uri)
+    names = artifacts.names(store, run.artifact_uri)
     steps = {artifacts.step_of(name): name for name in names}
     if not steps:
         return []

@@ -74,7 +74,7 @@ def test_a_checkpoint_that_is_published_or_removed_is_there_whole_or_not_at_all(
     shutil.copytree(home.parent, kept)
 
     def publish() -> None:
-        artifacts.publish(store, run.run_id, run.artifact_uri, project / "staged", names[0])
+        artifacts.publish(store, run.artifact_uri, project / "staged", names[0])
 
     def remove() -> None:
         artifacts.remove(store, run.run_id, run.artifact_uri, names[0])

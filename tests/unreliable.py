@@ -1,23 +1,27 @@
-"""What stands before a server: it can be away, or swallow an answer that it was given."""
+"""What stands before a server: it can be away, or swallow an answer; it hears what is asked."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 
 from harness.tracking.server import free_port
 
 HOST = "127.0.0.1"
+REQUEST = re.compile(rb"([A-Z]+ [^ ?]+)\S* HTTP/1")
 
 
 class Proxy:
     """Passes connections on to a port of this host. `away` refuses them; `swallow` lets requests
-    whose text holds what is given through, once, and cuts the connection before the answer."""
+    whose text holds what is given through, once, and cuts the connection before the answer.
+    `requests` are the methods and paths of what was asked."""
 
     def __init__(self, target: int) -> None:
         self.target, self.port = target, free_port(0)
         self.swallowed: list[bytes] = []
+        self.requests: list[str] = []
         self._to_swallow: bytes | None = None
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
@@ -74,6 +78,8 @@ class Proxy:
             while data := source.recv(65536):
                 if not looked_at and cut.is_set():
                     break
+                if looked_at and (request := REQUEST.match(data)):
+                    self.requests.append(request[1].decode())
                 if looked_at and self._to_swallow is not None and self._to_swallow in data:
                     self.swallowed.append(self._to_swallow)
                     self._to_swallow = None

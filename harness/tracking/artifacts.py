@@ -13,7 +13,9 @@ import errno
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -24,12 +26,13 @@ from harness.tracking.removal import discard
 from harness.tracking.store import Store
 from harness.tracking.told import told
 
+T = TypeVar("T")
 CHECKPOINT_NAME = re.compile(r"step_(\d{6,18})")
 PARTIAL = ".partial-"  # begins the names of what is not whole
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def publish(store: Store, run_id: str, artifact_uri: str, staged_dir: Path, name: str) -> None:
+def publish(store: Store, artifact_uri: str, staged_dir: Path, name: str) -> None:
     """Make the staged folder the run's checkpoint `name`; the staged folder is gone after."""
     assert CHECKPOINT_NAME.fullmatch(name), name
     folder = artifacts_dir(store, artifact_uri)
@@ -40,7 +43,8 @@ def publish(store: Store, run_id: str, artifact_uri: str, staged_dir: Path, name
             _move(staged_dir, folder / keys.CHECKPOINTS_DIR / name)
             return
         with told(store.uri, f"upload the checkpoint {name}"):
-            store.client.log_artifacts(run_id, str(staged_dir), f"{keys.CHECKPOINTS_DIR}/{name}")
+            path = f"{keys.CHECKPOINTS_DIR}/{name}"
+            _ask(store, artifact_uri, lambda files: files.log_artifacts(str(staged_dir), path))
         shutil.rmtree(staged_dir)
     except OSError as error:
         why = trouble.reason(folder or staged_dir, str(error)) or str(error)
@@ -58,19 +62,17 @@ def remove(store: Store, run_id: str, artifact_uri: str, name: str) -> bool:
         require_writable(store, folder, folder / keys.CHECKPOINTS_DIR / name)
         _discard(folder / keys.CHECKPOINTS_DIR / name)
         return True
-    from harness.tracking.mlflow_api import MlflowException, get_artifact_repository
-    from harness.tracking.patience import patiently
+    from harness.tracking.mlflow_api import MlflowException
 
     path = f"{keys.CHECKPOINTS_DIR}/{name}"
     try:
-        repository = get_artifact_repository(artifact_uri, tracking_uri=store.uri)
-        patiently(store, lambda: repository.delete_artifacts(path))  # type: ignore[no-untyped-call]
+        _ask(store, artifact_uri, lambda files: files.delete_artifacts(path))
     except (MlflowException, NotImplementedError):
         return False
     return True
 
 
-def names(store: Store, run_id: str, artifact_uri: str) -> list[str]:
+def names(store: Store, artifact_uri: str) -> list[str]:
     """The names of a run's checkpoints, by step."""
     folder = artifacts_dir(store, artifact_uri)
     if folder is not None:
@@ -78,7 +80,9 @@ def names(store: Store, run_id: str, artifact_uri: str) -> list[str]:
         found = [path.name for path in checkpoints.iterdir()] if checkpoints.is_dir() else []
     else:
         with told(store.uri, "list the checkpoints"):
-            listed = store.client.list_artifacts(run_id, keys.CHECKPOINTS_DIR)
+            listed = _ask(
+                store, artifact_uri, lambda files: files.list_artifacts(keys.CHECKPOINTS_DIR)
+            )
         found = [file.path.rpartition("/")[2] for file in listed if file.is_dir]
     return sorted(filter(CHECKPOINT_NAME.fullmatch, found), key=step_of)
 
@@ -92,7 +96,7 @@ def fetch(store: Store, run_id: str, artifact_uri: str, name: str) -> Path:
         return checkpoint
     cached = _cached(store, run_id, name)
     if not cached.is_dir():
-        _download(store, run_id, name, cached)
+        _download(store, artifact_uri, name, cached)
     return cached
 
 
@@ -146,6 +150,16 @@ def step_of(name: str) -> int:
     return int(match[1])
 
 
+def _ask(store: Store, artifact_uri: str, ask: Callable[[Any], T]) -> T:
+    """What ``ask`` returns of the place of a run's artifacts, MLflow's `ArtifactRepository`. The
+    client does the same, but asks the server for the run before, to know this URI."""
+    from harness.tracking.mlflow_api import get_artifact_repository
+    from harness.tracking.patience import patiently
+
+    repository = get_artifact_repository(artifact_uri, tracking_uri=store.uri)
+    return patiently(store, lambda: ask(repository))
+
+
 def _move(staged_dir: Path, target: Path) -> None:
     """Rename into place; over file systems, copy beside the target first, so that what has the
     name is always whole. An earlier checkpoint of that name (a replay) gives way."""
@@ -186,13 +200,15 @@ def _cached(store: Store, run_id: str, name: str) -> Path:
     return store.state_dir / ".cache" / keys.CHECKPOINTS_DIR / run_id / name
 
 
-def _download(store: Store, run_id: str, name: str, cached: Path) -> None:
+def _download(store: Store, artifact_uri: str, name: str, cached: Path) -> None:
     with told(store.uri, f"download the checkpoint {name}"):
         require_inside(cached.parent, store.state_dir)
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=cached.parent) as temporary:
             path = f"{keys.CHECKPOINTS_DIR}/{name}"
-            downloaded = Path(store.client.download_artifacts(run_id, path, temporary))
+            downloaded = Path(
+                _ask(store, artifact_uri, lambda files: files.download_artifacts(path, temporary))
+            )
             _refuse_links_out(downloaded, Path(temporary))
             if not cached.is_dir():
                 downloaded.replace(cached)

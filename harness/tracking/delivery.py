@@ -43,9 +43,15 @@ class AtOnce:
         self.write, self.end = writer.write, writer.end
         self.commit = self.settle = writer.commit
 
-    def publish(self, run_id: str, artifact_uri: str, staged_dir: Path, name: str) -> None:
+    def publish(
+        self,
+        run_id: str,  # noqa: ARG002 - whoever delivers late keeps the order of a run's records
+        artifact_uri: str,
+        staged_dir: Path,
+        name: str,
+    ) -> None:
         """See `Delivery`."""
-        artifacts.publish(self._store, run_id, artifact_uri, staged_dir, name)
+        artifacts.publish(self._store, artifact_uri, staged_dir, name)
 
     def remove(self, run_id: str, artifact_uri: str, name: str) -> bool:
         """See `Delivery`."""

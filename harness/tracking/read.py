@@ -158,7 +158,7 @@ def traceback_place(store: Store, run: StoredRun) -> str | None:
 
 def checkpoints(store: Store, run_id: str) -> list[str]:
     """The names of a run's checkpoints, by step."""
-    return artifacts.names(store, run_id, get_run(store, run_id).artifact_uri)
+    return artifacts.names(store, get_run(store, run_id).artifact_uri)
 
 
 def local_checkpoint(store: Store, run_id: str, name: str | None = None) -> Path:
@@ -167,7 +167,7 @@ def local_checkpoint(store: Store, run_id: str, name: str | None = None) -> Path
     From a server it is downloaded once. Raises StoreError when there is none.
     """
     run = get_run(store, run_id)
-    found = artifacts.names(store, run_id, run.artifact_uri)
+    found = artifacts.names(store, run.artifact_uri)
     if not found:
         raise StoreError(f"run {run.name} ({run_id}) has no checkpoint; its state is {run.state}")
     if name is not None and name not in found:

@@ -243,7 +243,7 @@ class Recorder:
 
     def remove_checkpoints(self, run_id: str, *, after: int) -> None:
         """Remove every checkpoint of a later step; of a run that begins again, with 0, all."""
-        for name in artifacts.names(self._store, run_id, self._artifact_uri(run_id)):
+        for name in artifacts.names(self._store, self._artifact_uri(run_id)):
             if artifacts.step_of(name) > after:
                 self.remove_checkpoint(run_id, name)
 

@@ -25,7 +25,7 @@ def saved_checkpoints(
     stored, ascending. Raises StoreError.
     """
     uri = get_run(store, run_id).artifact_uri
-    steps = {artifacts.step_of(name): name for name in artifacts.names(store, run_id, uri)}
+    steps = {artifacts.step_of(name): name for name in artifacts.names(store, uri)}
     last = next((step for step in range(len(losses) + 1) if step + 1 not in losses), 0)
     if missing:
         last = min(last, missing[0] - 1)
