@@ -1,8 +1,9 @@
-"""A sweep whose MLflow server, on PostgreSQL, is killed twice: complete, and nothing doubled."""
+"""A sweep whose MLflow server is killed twice: complete, and nothing doubled."""
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
 from harness.tracking.read import checkpoints, find_runs, history
 from harness.tracking.server import free_port, server_url
-from harness.tracking.store import open_store
+from harness.tracking.store import Store, open_store
 
 STEPS = 1200
 LONG = {"steps": STEPS, "log_every": 100}
@@ -34,11 +35,19 @@ def undisturbed(project) -> dict[str, dict[int, float]]:
     return {run.planned.name: history(store, str(run.run_id)) for run in result.runs}
 
 
+@pytest.fixture(params=["postgresql", "sqlite"])
+def behind(request, ready_made_store, tmp_path) -> Store:
+    """The store that a server is on."""
+    if request.param == "postgresql":
+        return open_store(request.getfixturevalue("postgres").new_database())
+    shutil.copyfile(ready_made_store, tmp_path / "behind.db")
+    return open_store(f"sqlite:///{tmp_path}/behind.db")
+
+
 @pytest.mark.slow
 def test_a_sweep_whose_server_is_killed_twice_is_complete_and_nothing_is_doubled(
-    undisturbed, postgres, tmp_path, monkeypatch
+    undisturbed, behind, tmp_path
 ):
-    behind = open_store(postgres.new_database())
     port = free_port(0)
     url = server_url(behind, port)
     home, work = tmp_path / "served", tmp_path / "work"
