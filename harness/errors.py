@@ -103,6 +103,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def escape(text: str) -> str:
     """``text`` with control and unprintable characters shown as escapes, on one line."""
+    if text.isprintable():
+        return text
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text
     )

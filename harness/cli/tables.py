@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from harness.errors import escape
 
+MOST_FOLDED = 1000  # rows; nobody reads more of them by eye, and 10,000 would take six seconds
+
 
 def print_table(
     head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
@@ -18,7 +20,7 @@ def print_table(
     """Print rows of text under a head; the columns in ``right`` are aligned to the right."""
     head = [escape(column) for column in head]
     rows = [[escape(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and len(rows) <= MOST_FOLDED:
         _print_folded(head, rows, right)
     else:
         _print_lines([head, *rows], right)
@@ -45,12 +47,19 @@ def _print_folded(head: Sequence[str], rows: Sequence[Sequence[str]], right: Seq
 
 def _print_lines(rows: Sequence[Sequence[str]], right: Sequence[int]) -> None:
     """Aligned and never folded, for the program that reads them: 10 us a row."""
-    from rich.cells import cell_len  # letters may be two columns wide, or none
-
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = []
         for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            space = " " * (width - cell_len(cell))
+            space = " " * (width - _width(cell))
             cells.append(space + cell if i in right else cell + space)
         print("  ".join(cells).rstrip())
+
+
+def _width(cell: str) -> int:
+    """In columns: a letter may take two of them, or none."""
+    if cell.isascii():
+        return len(cell)
+    from rich.cells import cell_len
+
+    return cell_len(cell)
