@@ -28,6 +28,7 @@ from harness.gpt.checkpoint import load_checkpoint, load_training_state, save_ch
 from harness.text.corpora import open_corpus
 from harness.text.sources import Source
 from harness.tracking.lock import hold
+from harness.tracking.outbox import Letter, Outbox
 
 HOW = "bits flipped, cut short"
 TEXT = "the cat sat on the mat and saw the other cat\n" * 40
@@ -38,7 +39,11 @@ def rows(tries: int) -> Iterator[Row]:
     with folder_in_memory() as home:
         save_checkpoint(home / "step_000002", trained(1))
         (home / "text.txt").write_text(TEXT)
-        victims = [*_checkpoint(home / "step_000002"), *_corpus(home / "text.txt", home / "cache")]
+        victims = [
+            *_checkpoint(home / "step_000002"),
+            *_corpus(home / "text.txt", home / "cache"),
+            _waiting(home / "outbox", home / "letter.json"),
+        ]
         for victim in victims:
             yield victim.row(both, HOW, tries)
         yield _held(home / "project", tries)
@@ -71,6 +76,19 @@ def _corpus(text: Path, cache: Path) -> Iterator[Victim]:
     (ids,), (sidecar,) = cache.glob("*.ids"), cache.glob("*.json")
     yield Victim("the corpus cache's ids", ids, encode, "`numpy.fromfile`", _numbers)
     yield Victim("the corpus cache's vocabulary", sidecar, encode, "`json.loads`", _json)
+
+
+def _waiting(folder: Path, other: Path) -> Victim:
+    """Losses that wait for a server; the control's are in a file of JSON."""
+    points = [["train/loss", 1 / step, 1_800_000_000_000 + step, step] for step in range(1, 51)]
+    Outbox(folder).add(Letter("0" * 32, "write", {"points": points}))
+    other.write_text(json.dumps(points))
+    (path,) = folder.iterdir()
+
+    def read(_: Path) -> object:
+        return list(Outbox(folder).letters())
+
+    return Victim("a record that waits for a server", path, read, "`json.loads`", _json, other)
 
 
 def _held(project: Path, tries: int) -> Row:

@@ -3,7 +3,8 @@
 A record is given to the server once; where no answer comes it is put into the outbox, and so is all
 that follows, which is tried again from time to time. What a process that died left in its outbox,
 the next call delivers first: runs that had ended are not trained again. A run that another process
-has gone on with since is that one's, and what waits for it is let go.
+has gone on with since is that one's, and what waits for it is let go. So is a damaged record with
+all that came after it: its runs were not told as ended, and go on from their checkpoints.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from harness.tracking.environment import writer_id
 from harness.tracking.inside import require_inside
 from harness.tracking.lock import STATE_FOLDER
 from harness.tracking.mlflow_api import MlflowException
-from harness.tracking.outbox import Letter, Outbox
+from harness.tracking.outbox import DamagedLetter, Letter, Outbox
 from harness.tracking.patience import (
     Patience,
     ServerAway,
@@ -122,7 +123,7 @@ class Late:
         """Hand over what waits; raises ServerAway."""
         self._patience.require()
         refused: dict[str, str] = {}
-        with self._disk():
+        with self._disk(), self._damage():
             for number, letter in self._outbox.letters():
                 if self._left and letter.run_id not in refused:
                     refused |= self._not_ours(letter.run_id)
@@ -182,6 +183,18 @@ class Late:
             f"{redacted(self._store.uri)}: answers again after {waited_s:.0f} s; what waited is "
             "recorded"
         )
+
+    @contextlib.contextmanager
+    def _damage(self) -> Iterator[None]:
+        """Left by an earlier process, the rest is let go; of this one, its runs are not whole."""
+        try:
+            yield
+        except DamagedLetter as error:
+            if not self._left:
+                raise
+            self._patience.tell(f"{error}; it and what came after it is let go")
+            self._outbox.clear()
+            self._left = 0
 
     @contextlib.contextmanager
     def _disk(self) -> Iterator[None]:

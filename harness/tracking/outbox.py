@@ -2,13 +2,15 @@
 
 Each is a file of its own, whole or not at all, whose name is its number; a checkpoint is a folder
 beside it. It is removed when it was delivered, so a kill between the two delivers it twice, which a
-server takes for once.
+server takes for once. A file begins with a line of the SHA-256 of the rest, in hex: what was
+changed since is noticed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -16,7 +18,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-SUFFIX, PARTIAL, FILES = ".json", ".partial", ".files"
+from harness.errors import StoreError, escape
+
+SUFFIX, PARTIAL, FILES = ".letter", ".partial", ".files"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,10 @@ class Letter:
     action: str
     arguments: Mapping[str, Any]
     folder: Path | None = None
+
+
+class DamagedLetter(StoreError):
+    """A letter that is not what was put there; its text names the file."""
 
 
 class Outbox:
@@ -50,20 +58,24 @@ class Outbox:
             kept = self.folder / f"{number}{FILES}"
             shutil.rmtree(kept, ignore_errors=True)  # a kill left it without its letter
             letter.folder.rename(kept)
-        text = json.dumps([letter.run_id, letter.action, letter.arguments], ensure_ascii=False)
+        content = json.dumps([letter.run_id, letter.action, letter.arguments]).encode()
         partial = self.folder / f"{number}{PARTIAL}"
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with partial.open("wb") as file:
+            file.write(_checksum(content) + b"\n" + content)
             file.flush()
             os.fsync(file.fileno())
         partial.rename(self.folder / f"{number}{SUFFIX}")
         self._waiting.append(number)
 
     def letters(self) -> Iterator[tuple[str, Letter]]:
-        """Every letter with its number, the oldest first; they may be removed meanwhile."""
+        """Every letter with its number, the oldest first; they may be removed meanwhile. Raises
+        DamagedLetter in the place of the first that is."""
         for number in list(self._waiting):
-            text = (self.folder / f"{number}{SUFFIX}").read_text(encoding="utf-8")
-            run_id, action, arguments = json.loads(text)
+            path = self.folder / f"{number}{SUFFIX}"
+            checksum, _, content = path.read_bytes().partition(b"\n")
+            if checksum != _checksum(content):
+                raise DamagedLetter(f"{escape(str(path))}: damaged: its checksum does not match")
+            run_id, action, arguments = json.loads(content)
             files = self.folder / f"{number}{FILES}"
             yield number, Letter(run_id, action, arguments, files if files.is_dir() else None)
 
@@ -73,6 +85,15 @@ class Outbox:
         (self.folder / f"{number}{SUFFIX}").unlink()
         self._waiting.remove(number)
         if not self._waiting:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # others' letters are in it
-                self.folder.parent.rmdir()
+            self.clear()
+
+    def clear(self) -> None:
+        """Remove all that waits, and the folder."""
+        self._waiting = []
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # others' letters are in it
+            self.folder.parent.rmdir()
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()

@@ -187,6 +187,47 @@ def test_what_waits_for_a_run_that_another_went_on_with_is_let_go(
     assert not again.outbox.exists()
 
 
+def flip(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda text: b"", lambda text: text[:-1], lambda text: flip(text, 3), lambda t: flip(t, 99)],
+    ids=["emptied", "cut short", "its checksum changed", "a bit flipped"],
+)
+def test_what_waits_and_is_damaged_is_let_go_with_all_after_it_and_the_run_gone_on_with(
+    behind, proxy, sweep, stage, run_to_record, damage
+):
+    local, _ = behind
+    whole, hurt = (sweep.recorder.begin(run_to_record(name)) for name in "ab")
+    train_while_away(sweep, proxy, stage, whole, range(1, 21))
+    num_whole = len(list(sweep.outbox.rglob("*.letter")))
+    train_while_away(sweep, proxy, stage, hurt, range(1, 21))
+    letter = sorted(sweep.outbox.rglob("*.letter"))[num_whole]
+    letter.write_bytes(damage(letter.read_bytes()))
+    proxy.come_back()
+    again = sweep.next_call()
+    assert get_run(local, whole).state == "finished"
+    assert (get_run(local, hurt).status, history(local, hurt)) == ("RUNNING", {})
+    assert again.told[0].endswith(
+        "damaged: its checksum does not match; it and what came after it is let go"
+    )
+    assert not again.outbox.exists()
+    assert mark_dead_runs(again.store, again.experiment) == [hurt]
+
+
+def test_a_damaged_record_of_this_call_ends_it(proxy, sweep, stage, run_to_record):
+    run_id = sweep.recorder.begin(run_to_record())
+    train_while_away(sweep, proxy, stage, run_id, range(1, 21))
+    letter = sorted(sweep.outbox.rglob("*.letter"))[1]
+    letter.write_bytes(b"")
+    proxy.come_back()
+    with pytest.raises(StoreError, match=r"2\.letter: damaged: its checksum does not match"):
+        sweep.recorder.settle()
+    assert get_run(sweep.store, run_id).status == "RUNNING"
+
+
 def test_a_server_that_stays_away_ends_the_call_and_keeps_what_waits(
     proxy, sweep, stage, run_to_record, monkeypatch
 ):
@@ -199,7 +240,7 @@ def test_a_server_that_stays_away_ends_the_call_and_keeps_what_waits(
         ServerAway, match=r"no answer for \d s \(Connection refused\); what is recorded is kept"
     ):
         delivery(store, sweep.experiment, None, sweep.told.append, lambda: None)
-    assert len(list(sweep.outbox.rglob("*.json"))) >= 3
+    assert len(list(sweep.outbox.rglob("*.letter"))) >= 3
     proxy.come_back()
     delivery(store, sweep.experiment, None, sweep.told.append, lambda: None)
     assert get_run(store, run_id).state == "finished"
