@@ -105,10 +105,10 @@ def _sum(runs: Sequence[PlannedRun]) -> str:
     """The plan in a line: what is to be trained and why, what is done, what is shared."""
 
     reasons = Counter(run.reason for run in runs if run.is_trained)
-    to_train = f"{sum(reasons.values())} to train"
+    to_train = f"{sum(reasons.values()):,} to train"
     if reasons:
-        to_train += f" ({', '.join(f'{n} {reason}' for reason, n in reasons.items())})"
+        to_train += f" ({', '.join(f'{n:,} {reason}' for reason, n in reasons.items())})"
     done = sum(1 for run in runs if run.is_done)
     shared = sum(1 for run in runs if run.owner and not run.is_done)
-    parts = [to_train, f"{done} already done", *([f"{shared} shared"] if shared else [])]
+    parts = [to_train, f"{done:,} already done", *([f"{shared:,} shared"] if shared else [])]
     return f"{counted(len(runs), 'run')}: {', '.join(parts)}"

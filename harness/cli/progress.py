@@ -57,7 +57,7 @@ class Lines(Notes):
         self.brief = Brief(trained) if len(trained) > MANY else None
         done = sum(1 for run in runs if run.is_done)
         print(
-            f"{counted(len(runs), 'run')}: {self.num_to_train} to train, {done} already done",
+            f"{counted(len(runs), 'run')}: {self.num_to_train:,} to train, {done:,} already done",
             flush=True,
         )
 

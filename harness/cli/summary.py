@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.cli.tables import print_table
 from harness.errors import counted, escape
 from harness.report.claims import ClaimResult
+from harness.report.formats import cell
 from harness.search.result import SearchClaimResult, SearchResult, best_text
 from harness.spec.names import trial_name
 
@@ -54,7 +55,7 @@ def _print_runs(result: SweepResult) -> None:
             run.planned.name,
             run.status + (f" ({run.message})" if run.status == "diverged" and run.message else ""),
             _done(run),
-            "" if run.final_loss is None else f"{run.final_loss:.4f}",
+            cell(run.final_loss),
             _score(run),
         ]
         for run in shown
@@ -69,7 +70,7 @@ def _print_runs(result: SweepResult) -> None:
 
 
 def _shown(runs: Sequence[RunResult]) -> Sequence[RunResult]:
-    """All runs or, of many, the best and those that went wrong, in the order of the file."""
+    """All runs in the order of the file or, of many, the best by rank, then what went wrong."""
     if len(runs) <= MAX_RUNS:
         return runs
     finished = [run for run in runs if run.final_loss is not None]
@@ -79,8 +80,8 @@ def _shown(runs: Sequence[RunResult]) -> Sequence[RunResult]:
         for run in runs
         if run.status in ("failed", "killed") or any(c.holds is False for c in run.claims)
     ]
-    names = {run.planned.name for run in (*best, *wrong[:MAX_TOLD])}
-    return [run for run in runs if run.planned.name in names]
+    ranked = {run.planned.name for run in best}
+    return [*best, *(run for run in wrong[:MAX_TOLD] if run.planned.name not in ranked)]
 
 
 def _print_searches(searches: Sequence[SearchResult]) -> None:
@@ -149,7 +150,7 @@ def _last_line(result: SweepResult) -> str:
     parts = []
     if result.runs:
         counts = Counter(_fate(run) for run in result.runs)
-        runs = ", ".join(f"{n} {what}" for what, n in counts.items())
+        runs = ", ".join(f"{n:,} {what}" for what, n in counts.items())
         parts.append(f"{counted(len(result.runs), 'run')}: {runs}.")
     if result.searches:
         trials = sum(len(search.trials) for search in result.searches)

@@ -28,6 +28,9 @@ class Delivery(Protocol):
     def add_text(self, run_id: str, artifact_uri: str, text: str, name: str) -> None:
         """See `artifacts.add_text`."""
 
+    def look_up(self) -> None:
+        """See `Writer`."""
+
     def commit(self) -> None:
         """Have what waits for more of it (see `Writer.batched`) written now."""
 
@@ -41,7 +44,7 @@ class AtOnce:
     def __init__(self, store: Store, writer: Writer) -> None:
         self._store = store
         self.write, self.end = writer.write, writer.end
-        self.commit = self.settle = writer.commit
+        self.look_up, self.commit, self.settle = writer.look_up, writer.commit, writer.commit
 
     def publish(
         self,

@@ -90,8 +90,11 @@ class Late:
         arguments = {"artifact_uri": artifact_uri, "text": text, "name": name}
         self._send(Letter(run_id, "add_text", arguments))
 
-    def commit(self) -> None:
+    def look_up(self) -> None:
         """See `Delivery`; what waits here waits for the server."""
+
+    def commit(self) -> None:
+        """See `Delivery`; as `look_up`."""
 
     def settle(self) -> None:
         """See `Delivery`; waits for the server, and raises StoreError when that takes too long."""

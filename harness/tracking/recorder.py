@@ -168,6 +168,7 @@ class Recorder:
             began = time.monotonic()
             self.flush(run_id)
             self._pacing.spend(time.monotonic() - began)
+        self._delivery.look_up()
 
     def _is_due(self, run: _OpenRun) -> bool:
         now = time.monotonic()

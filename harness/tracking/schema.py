@@ -10,6 +10,8 @@ import hashlib
 import sqlite3
 from pathlib import Path
 
+import sqlalchemy
+
 from harness.tracking import trouble
 
 TABLES = (
@@ -41,6 +43,15 @@ def is_known(database: Path) -> bool:
             )
     except sqlite3.Error:
         return False
+
+
+def is_known_elsewhere(connection: sqlalchemy.Connection) -> bool:
+    """Whether a database that is no SQLite file is at the known revision of MLflow's."""
+    try:
+        revisions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
+    except sqlalchemy.exc.DBAPIError:
+        return False
+    return [tuple(row) for row in revisions] == [(KNOWN_REVISION,)]
 
 
 def digest(connection: sqlite3.Connection) -> str:

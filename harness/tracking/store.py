@@ -23,7 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 import sqlalchemy
 
 from harness.errors import StoreError, StoreMissing
-from harness.tracking import planner, sqlite_file, sqlite_store
+from harness.tracking import planner, schema, sqlite_file, sqlite_store
 from harness.tracking.inside import require_folder, require_folders_inside
 from harness.tracking.lock import DEFAULT_DATABASE
 from harness.tracking.told import redacted
@@ -89,9 +89,10 @@ def open_store(
     database = default if uri is None else _sqlite_path(uri, directory)
     if database is None:
         assert uri is not None
-        _reach(uri)
+        is_known = _reach(uri)
         store = Store(uri, state_dir)
-        _ = store.client  # has answered once, then
+        if not is_known:
+            _ = store.client  # has answered once, then
         return store
     require_folder(database.parent)
     require_folders_inside(database.parent)
@@ -151,9 +152,10 @@ def _shown(database: Path, directory: Path) -> str:
     return str(database.relative_to(directory) if database.is_relative_to(directory) else database)
 
 
-def _reach(uri: str) -> None:
+def _reach(uri: str) -> bool:
     """Have a wrong address told at once: left to itself, MLflow tries a server for four minutes and
-    a database for two."""
+    a database for two. Whether there are tables that we know, so that MLflow need not look at them.
+    """
     scheme = urlsplit(uri).scheme
     if scheme in ("", "file"):
         raise StoreError(
@@ -163,7 +165,8 @@ def _reach(uri: str) -> None:
     if scheme in ("http", "https"):
         _reach_server(uri)
     elif "databricks" not in scheme:
-        _reach_database(uri)
+        return _reach_database(uri)
+    return False
 
 
 def _reach_server(uri: str) -> None:
@@ -182,10 +185,11 @@ def _reach_server(uri: str) -> None:
             raise StoreError(message) from error
 
 
-def _reach_database(uri: str) -> None:
+def _reach_database(uri: str) -> bool:
     try:
         engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
-        engine.connect().close()
+        with engine.connect() as connection:
+            return schema.is_known_elsewhere(connection)
     except ImportError as error:
         message = f"{redacted(uri)}: its database driver is not installed ({error})"
         raise StoreError(message) from error

@@ -77,6 +77,9 @@ class Writer(Protocol):
     def batched(self) -> AbstractContextManager[None]:
         """A block in which what is written may wait for more of it, and for `commit`."""
 
+    def look_up(self) -> None:
+        """Write what has waited long enough; ask it often."""
+
     def commit(self) -> None:
         """Return when all that was written is in the store."""
 
@@ -130,6 +133,9 @@ class ClientWriter:
     def batched(self) -> AbstractContextManager[None]:
         """See `Writer`; nothing waits."""
         return contextlib.nullcontext()
+
+    def look_up(self) -> None:
+        """See `Writer`; nothing waits."""
 
     def commit(self) -> None:
         """See `Writer`; nothing waits."""

@@ -44,7 +44,7 @@ def test_the_lines_and_the_table_of_many_runs_can_be_read(many, monkeypatch):
     assert "... and 102 more runs: `harness compare FILE` ranks them all" in table
     assert table[-1] == "122 runs: 120 trained, 2 diverged."
     best = json.loads(CliRunner().invoke(app, ["compare", "sweep.yaml", "--json"]).stdout)["rows"]
-    assert {row["name"] for row in best[:20]} == {line.split()[0] for line in table[1:21]}
+    assert [row["name"] for row in best[:20]] == [line.split()[0] for line in table[1:21]]
 
 
 def test_at_its_usual_interval_a_quick_sweep_says_how_it_ended_alone(many):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -62,6 +64,16 @@ def test_runs_read_by_rows_are_those_of_the_client(filled, through_client):
     assert [run.state for run in by_rows] == ["finished", "failed", "killed", "running"]
     for narrowed in ({"status": "FAILED"}, {"experiment_ids": ["1"]}, {"experiment_ids": []}):
         assert find_runs(filled, **narrowed) == through_client(find_runs, filled, **narrowed)
+
+
+def test_runs_are_read_without_importing_mlflow(filled):
+    code = (
+        "import sys; from harness.tracking.read import find_runs; "
+        "from harness.tracking.store import open_store; "
+        "assert len(find_runs(open_store(sys.argv[1], create=False))) == 4; "
+        "assert 'mlflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, filled.uri], check=True)
 
 
 def test_curves_read_by_rows_are_those_of_the_client(filled, through_client):

@@ -147,6 +147,22 @@ def test_a_long_run_waits_for_nothing(store, recorder, run_to_record, monkeypatc
         assert get_run(store, run_id).status == "FINISHED"
 
 
+def test_the_curve_of_a_run_is_seen_within_three_seconds_while_it_trains(
+    store, recorder, run_to_record
+):
+    seen: dict[int, float] = {}
+    with recorder.batched():
+        run_id = recorder.begin(run_to_record())
+        recorder.commit()
+        began = time.monotonic()
+        while (now := time.monotonic() - began) < 5:
+            recorder.add_steps(run_id, [(1 + len(seen), 1.0)])
+            seen[len(seen) + 1] = now
+            behind = now - seen.get(max(history(store, run_id), default=0), 0.0)
+            assert behind < 3
+            time.sleep(0.1)
+
+
 def test_where_one_of_a_batch_is_out_of_the_ordinary_all_are_written(
     store, recorder, run_to_record
 ):
