@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import shorten
-from harness.tracking import both_ways, rows, schema, writers
+from harness.tracking import both_ways, row_statements, rows, schema, writers
 from harness.tracking.mlflow_api import mlflow
 
 VERDICT_FILE = "canary.json"
@@ -54,7 +54,7 @@ def difference(database: Path, cache: Path) -> str | None:
 def _key() -> dict[str, str]:
     """What a verdict depends on."""
     code = hashlib.sha256()
-    for module in (rows, writers, both_ways):
+    for module in (rows, row_statements, writers, both_ways):
         assert module.__file__ is not None
         code.update(Path(module.__file__).read_bytes())
     return {

@@ -28,6 +28,7 @@ from typing import NamedTuple
 from harness.errors import StoreError, escape, show
 from harness.interrupts import shielded
 from harness.tracking import keys, trouble
+from harness.tracking import row_statements as sql
 from harness.tracking.sqlite_store import busy_timeout_pragma
 from harness.tracking.writers import Batch, Point, Writer, dataset_row
 
@@ -37,52 +38,6 @@ MOST_WAITING, LONGEST_WAIT_S = 64, 0.5
 # Of what MLflow allows in a key, the part that needs no second thought.
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 PLAIN_LOCATION = re.compile(r"file:///[^?#;]*[^?#;/]")
-
-INSERT_RUN = """
-INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status,
-    start_time, source_version, lifecycle_stage, artifact_uri, experiment_id)
-VALUES (?, ?, 'UNKNOWN', '', '', ?, 'RUNNING', ?, '', 'active', ?, ?)
-"""
-INSERT_TAG = """
-INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)
-ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value
-"""
-INSERT_PARAM = "INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)"
-# What is there with an equal step, time and value is no second point.
-INSERT_METRIC = """
-INSERT INTO metrics (key, value, timestamp, step, run_uuid, is_nan) VALUES (?, ?, ?, ?, ?, 0)
-ON CONFLICT (key, timestamp, step, run_uuid, value, is_nan) DO NOTHING
-"""
-INSERT_LATEST = """
-INSERT INTO latest_metrics (key, value, timestamp, step, run_uuid, is_nan)
-VALUES (?, ?, ?, ?, ?, 0)
-ON CONFLICT (key, run_uuid) DO UPDATE
-SET value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, is_nan = 0
-WHERE (excluded.step, excluded.timestamp, excluded.value)
-    > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)
-"""
-INSERT_DATASET = """
-INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type,
-    dataset_source)
-VALUES (?, ?, ?, ?, 'local', ?)
-ON CONFLICT (experiment_id, name, digest) DO NOTHING
-"""
-INSERT_INPUT = """
-INSERT INTO inputs (input_uuid, source_type, source_id, destination_type, destination_id, step)
-SELECT ?, 'DATASET', dataset_uuid, 'RUN', ?, 0
-FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?
-ON CONFLICT (source_type, source_id, destination_type, destination_id) DO NOTHING
-"""
-INSERT_INPUT_TAG = "INSERT INTO input_tags (input_uuid, name, value) VALUES (?, ?, ?)"
-ACTIVE_EXPERIMENT = """
-SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'
-"""
-ACTIVE_RUN = """
-SELECT 1 FROM runs WHERE run_uuid = ? AND experiment_id = ? AND lifecycle_stage = 'active'
-"""
-END_RUN = """
-UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ? AND lifecycle_stage = 'active'
-"""
 
 
 class _OutOfTheOrdinaryError(Exception):
@@ -113,7 +68,9 @@ class RowWriter:
     def create(self, start_ms: int, tags: Mapping[str, str]) -> tuple[str, str]:
         """See `Writer`."""
         try:
-            found = self._connection.execute(ACTIVE_EXPERIMENT, (self._experiment_id,)).fetchone()
+            found = self._connection.execute(
+                sql.ACTIVE_EXPERIMENT, (self._experiment_id,)
+            ).fetchone()
             location = found[0] if found else ""
             if not PLAIN_LOCATION.fullmatch(location) or len(tags[keys.RUN_NAME]) > MAX_KEY:
                 raise _OutOfTheOrdinaryError
@@ -198,8 +155,10 @@ class RowWriter:
         tags: Mapping[str, str],
     ) -> None:
         name, user = tags[keys.RUN_NAME], tags.get(keys.USER, "unknown")
-        connection.execute(INSERT_RUN, (run_id, name, user, start_ms, uri, self._experiment_id))
-        connection.executemany(INSERT_TAG, [(key, value, run_id) for key, value in tags.items()])
+        connection.execute(sql.INSERT_RUN, (run_id, name, user, start_ms, uri, self._experiment_id))
+        connection.executemany(
+            sql.INSERT_TAG, [(key, value, run_id) for key, value in tags.items()]
+        )
 
     def _cannot_create(self, name: str) -> None:
         where = escape(str(self._database))
@@ -211,18 +170,18 @@ class RowWriter:
         _require_plain({point.metric for point in batch.points})
         if (
             keys.RUN_NAME in batch.tags
-            or not connection.execute(ACTIVE_RUN, (run_id, self._experiment_id)).fetchone()
+            or not connection.execute(sql.ACTIVE_RUN, (run_id, self._experiment_id)).fetchone()
         ):
             raise _OutOfTheOrdinaryError
         if batch.dataset is not None:
             self._write_input(connection, run_id, *dataset_row(batch.dataset))
         params = [(key, value, run_id) for key, value in batch.params.items()]
-        connection.executemany(INSERT_PARAM, params)
-        connection.executemany(INSERT_METRIC, [(*point, run_id) for point in batch.points])
+        connection.executemany(sql.INSERT_PARAM, params)
+        connection.executemany(sql.INSERT_METRIC, [(*point, run_id) for point in batch.points])
         latest = [(*point, run_id) for point in _latest(batch)]
-        connection.executemany(INSERT_LATEST, latest)
+        connection.executemany(sql.INSERT_LATEST, latest)
         connection.executemany(
-            INSERT_TAG, [(key, value, run_id) for key, value in batch.tags.items()]
+            sql.INSERT_TAG, [(key, value, run_id) for key, value in batch.tags.items()]
         )
 
     def _write_input(
@@ -230,10 +189,10 @@ class RowWriter:
     ) -> None:
         experiment, input_id = self._experiment_id, uuid.uuid4().hex
         made = (uuid.uuid4().hex, experiment, name, digest, source)
-        connection.execute(INSERT_DATASET, made)
-        used = connection.execute(INSERT_INPUT, (input_id, run_id, experiment, name, digest))
+        connection.execute(sql.INSERT_DATASET, made)
+        used = connection.execute(sql.INSERT_INPUT, (input_id, run_id, experiment, name, digest))
         if used.rowcount == 1:
-            connection.execute(INSERT_INPUT_TAG, (input_id, keys.CONTEXT, keys.TRAINING))
+            connection.execute(sql.INSERT_INPUT_TAG, (input_id, keys.CONTEXT, keys.TRAINING))
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -263,16 +222,22 @@ class RowWriter:
 
 
 def _end(connection: sqlite3.Connection, run_id: str, status: str, end_ms: int) -> None:
-    if connection.execute(END_RUN, (status, end_ms, run_id)).rowcount != 1:
+    if connection.execute(sql.END_RUN, (status, end_ms, run_id)).rowcount != 1:
         raise _OutOfTheOrdinaryError
 
 
 def _connect(database: Path) -> sqlite3.Connection:
-    """Transactions are begun by hand. The finalizer closes it, from whichever thread that is."""
+    """Transactions are begun by hand. The finalizer closes it, from whichever thread that is.
+
+    Ids are random, so that a run's rows lie all over the indexes: a cache of 64 MB instead of 2,
+    and a copy of the log into the file after 32 MB instead of 4, save a quarter.
+    """
     connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
     for pragma in (
         "foreign_keys = ON",
         "synchronous = NORMAL",
+        "cache_size = -65536",
+        "wal_autocheckpoint = 8000",
         busy_timeout_pragma(),
     ):
         connection.execute(f"PRAGMA {pragma}")

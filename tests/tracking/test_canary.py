@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.tracking import both_ways, canary, keys, rows, schema
+from harness.tracking import both_ways, canary, keys, row_statements, rows, schema
 from harness.tracking.read import get_run, history
 from harness.tracking.record import DatasetInput, Outcome
 from harness.tracking.recorder import Recorder
@@ -102,7 +102,7 @@ def test_the_canary_meets_every_table_and_every_statement(store, monkeypatch):
     assert canary.difference(store.database, store.state_dir / "no verdict") is None
     assert all(found[table][1] for found in seen for table in schema.TABLES)
     begun = {" ".join(text.split()[:3]) for text in statements}
-    texts = {name: text for name, text in vars(rows).items() if name.isupper()}
+    texts = {name: text for name, text in vars(row_statements).items() if name.isupper()}
     known = {name: text for name, text in texts.items() if isinstance(text, str)}
     assert len(known) > 9
     assert {" ".join(text.split()[:3]) for text in known.values()} <= begun
@@ -166,9 +166,9 @@ def test_an_mlflow_that_is_not_known_gets_rows_where_it_writes_the_same(store, t
 def test_a_statement_that_is_broken_is_found_with_table_and_column(
     store, verdict, monkeypatch, statement, change, found
 ):
-    broken = getattr(rows, statement).replace(*change)
-    assert broken != getattr(rows, statement)
-    monkeypatch.setattr(rows, statement, broken)
+    broken = getattr(row_statements, statement).replace(*change)
+    assert broken != getattr(row_statements, statement)
+    monkeypatch.setattr(row_statements, statement, broken)
     verdict.unlink()
     assert difference(store).startswith(found)
 
@@ -176,9 +176,8 @@ def test_a_statement_that_is_broken_is_found_with_table_and_column(
 def test_where_rows_would_differ_the_client_writes_and_the_runs_are_right(
     store, recorder, run_to_record, verdict, tried, monkeypatch
 ):
-    monkeypatch.setattr(
-        rows, "INSERT_METRIC", rows.INSERT_METRIC.replace("?, ?, ?,", "?, ? + 1, ?,")
-    )
+    other = row_statements.INSERT_METRIC.replace("?, ?, ?,", "?, ? + 1, ?,")
+    monkeypatch.setattr(row_statements, "INSERT_METRIC", other)
     monkeypatch.setattr(canary.mlflow, "__version__", "4.0.0")
     told, losses = [], {step: 1 / step for step in range(1, 31)}
     for _ in range(2):
