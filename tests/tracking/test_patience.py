@@ -277,3 +277,24 @@ def test_what_a_server_refuses_is_not_asked_again(sweep):
     with pytest.raises(StoreError, match="not found"):
         get_run(sweep.store, "0" * 32)
     assert sweep.told == []
+
+
+@pytest.mark.parametrize("unanswered", [b"/runs/get", b"/runs/log-batch"])
+def test_whose_a_run_is_by_now_is_asked_until_it_is_answered_and_kept_in_mind(
+    behind, proxy, sweep, run_to_record, unanswered
+):
+    local, _ = behind
+    taken, ours = (sweep.recorder.begin(run_to_record(name)) for name in "ab")
+    proxy.go_away()
+    sweep.recorder.add_steps(taken, [(1, 1.0)])
+    sweep.recorder.flush(taken)
+    sweep.recorder.end(ours, Outcome("finished"))
+    sweep.recorder.end(taken, Outcome("finished"))
+    local.client.set_tag(taken, keys.WRITER, "another")
+    proxy.come_back()
+    proxy.swallow(unanswered)
+    again = sweep.next_call()
+    assert proxy.swallowed[-1:] == [unanswered]
+    found = [(get_run(local, run_id).status, history(local, run_id)) for run_id in (taken, ours)]
+    assert found == [("RUNNING", {}), ("FINISHED", {})]
+    assert f"run {taken}: what waited for the server is let go: another process" in again.told[0]
