@@ -199,5 +199,7 @@ def test_a_name_that_is_too_long_for_a_tag_is_a_mistake_of_the_file(project):
 def test_a_description_or_a_path_that_is_no_text_is_a_mistake_of_the_file(project):
     with pytest.raises(SweepFileError, match="must be text without half of a surrogate pair"):
         load_sweep(write(description="\ud800"))
+    with pytest.raises(SweepFileError, match=r"a.description: must be text without half of a surr"):
+        load_sweep(write(experiments={"a": {"description": "\ud800"}}))
     with pytest.raises(HarnessError, match="cannot be read: embedded null byte"):
         load_sweep(write(experiments={"a": {"data": {"file": "a\0b"}}}))
