@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy
 
-from harness.errors import StoreError, StoreMissing
+from harness.errors import StoreError, StoreMissing, escape
 from harness.tracking import planner, schema, sqlite_file, sqlite_store
 from harness.tracking.inside import require_folder, require_folders_inside
 from harness.tracking.lock import DEFAULT_DATABASE
@@ -82,6 +82,7 @@ def open_store(
     """
     directory = (directory or Path.cwd()).resolve()
     state_dir = directory / STORE_FOLDER
+    _require_text(state_dir)
     require_folder(state_dir)
     require_folders_inside(state_dir)
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or None
@@ -94,6 +95,7 @@ def open_store(
         if not is_known:
             _ = store.client  # has answered once, then
         return store
+    _require_text(database)
     require_folder(database.parent)
     require_folders_inside(database.parent)
     if create and not os.path.lexists(database):
@@ -146,6 +148,17 @@ def _sqlite_path(uri: str, directory: Path) -> Path | None:
     if not name or name == ":memory:" or uri.startswith("sqlite:///file:"):
         raise StoreError(f"{uri}: names no file; write sqlite:///PATH")
     return (directory / name).resolve()
+
+
+def _require_text(path: Path) -> None:
+    """Paths are kept as text, and what is not UTF-8 of a name is none: half of a surrogate pair."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"{escape(str(path))}: holds a name that is not UTF-8, which cannot be recorded; rename it"
+            ", or work in another folder"
+        ) from error
 
 
 def _shown(database: Path, directory: Path) -> str:
