@@ -156,8 +156,8 @@ def _require_text(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError as error:
         raise StoreError(
-            f"{escape(str(path))}: holds a name that is not UTF-8, which cannot be recorded; rename it"
-            ", or work in another folder"
+            f"{escape(str(path))}: holds a name that is not UTF-8, which cannot be recorded; "
+            "rename it, or work in another folder"
         ) from error
 
 
