@@ -47,6 +47,8 @@ class Outbox:
         numbers = sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
         self._waiting = list(filter(NUMBER.fullmatch, numbers))
         self._last = int(self._waiting[-1]) if self._waiting else 0
+        if not self._waiting:
+            self.clear()  # of what a kill left without its letter
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -58,7 +60,7 @@ class Outbox:
         number = f"{self._last:09d}"
         if letter.folder is not None:
             kept = self.folder / f"{number}{FILES}"
-            shutil.rmtree(kept, ignore_errors=True)  # a kill left it without its letter
+            shutil.rmtree(kept, ignore_errors=True)  # as above
             letter.folder.rename(kept)
         content = json.dumps([letter.run_id, letter.action, letter.arguments]).encode()
         partial = self.folder / f"{number}{PARTIAL}"

@@ -250,6 +250,20 @@ def test_what_waits_and_is_damaged_is_let_go_with_all_after_it_and_the_run_gone_
     assert mark_dead_runs(again.store, again.experiment) == [hurt]
 
 
+def test_a_checkpoint_whose_record_was_cut_off_does_not_stay_in_the_outbox(
+    proxy, sweep, stage, run_to_record, monkeypatch
+):
+    run_id = sweep.recorder.begin(run_to_record())
+    proxy.go_away()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(Interrupted(signal.SIGINT)))
+        with pytest.raises(Interrupted):
+            sweep.recorder.publish_checkpoint(run_id, stage(), "step_000001")
+    assert [path.suffix for path in sorted(sweep.outbox.glob("*/*"))] == [".files", ".partial"]
+    proxy.come_back()
+    assert not sweep.next_call().outbox.exists()
+
+
 def test_a_file_that_is_no_record_is_left_out(behind, proxy, sweep, stage, run_to_record):
     local, _ = behind
     run_id = sweep.recorder.begin(run_to_record())
