@@ -144,3 +144,11 @@ def test_a_snapshot_cannot_write(filled):
     with pytest.raises(UnreadableTables, match=r"read-?only"), snapshot(filled) as select:
         select("UPDATE runs SET status = 'FAILED'", [])
     assert [run.status for run in find_runs(filled)] == ["FINISHED", "FAILED", "KILLED", "RUNNING"]
+
+
+def test_a_store_that_was_moved_away_meanwhile_is_not_made_anew_by_reading_it(project):
+    store = open_store()
+    store.database.rename(project / "moved.db")
+    with pytest.raises(UnreadableTables), snapshot(store):
+        pass
+    assert not store.database.exists()
