@@ -236,7 +236,8 @@ class Schedule:
             self.observer.on_note(text)
 
     def _publish(self, running: _Running, event: StagedCheckpoint) -> None:
-        """The recorder flushes first, so that no checkpoint is ahead of its losses."""
+        """The recorder flushes first, so that a checkpoint is not ahead of its losses; that of a
+        short run may be until they are committed (see `resumable`)."""
         self.recorder.flush(running.run_id)
         name = checkpoint_name(event.step)
         self.recorder.publish_checkpoint(running.run_id, event.directory, name)

@@ -27,8 +27,9 @@ class Brief:
         self._num_steps_done = 0
         self._clock, self._said_at = Clock(), time.monotonic()
 
-    def resumed(self, step: int) -> None:
+    def resumed(self, run: PlannedRun, step: int) -> None:
         """A run goes on after a step: those before it cost no time."""
+        self._steps[run.name] = step
         self.num_steps -= step
 
     def heard(self, run: PlannedRun, num_steps: int) -> None:

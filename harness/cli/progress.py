@@ -74,7 +74,7 @@ class Lines(Notes):
         if run.declared.trial is not None:
             return
         if self.brief:
-            self.brief.resumed(step)
+            self.brief.resumed(run, step)
             return
         print(f"{run.name}  goes on after step {step}", flush=True)
 

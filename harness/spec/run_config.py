@@ -27,6 +27,8 @@ Count = Annotated[int, Field(ge=1, le=10**12)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 TagKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./ -]{0,99}$")]
 TagValue = Annotated[str, Field(max_length=5000)]
+# Only with a bound, also one that every text keeps, pydantic looks for half of a surrogate pair.
+Prose = Annotated[str, Field(min_length=0)]
 Engine = Literal["auto", "plain", "bare", "stacked"]
 
 
@@ -197,7 +199,7 @@ class RunConfig(_Section):
     train: TrainConfig
     seed: SeedConfig = SeedConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
-    description: str = ""
+    description: Prose = ""
     tags: dict[TagKey, TagValue] = Field(default_factory=dict)
 
     @field_validator("tags")

@@ -62,12 +62,14 @@ def remove(store: Store, run_id: str, artifact_uri: str, name: str) -> bool:
         require_writable(store, folder, folder / keys.CHECKPOINTS_DIR / name)
         _discard(folder / keys.CHECKPOINTS_DIR / name)
         return True
+    from requests import HTTPError
+
     from harness.tracking.mlflow_api import MlflowException
 
     path = f"{keys.CHECKPOINTS_DIR}/{name}"
     try:
         _ask(store, artifact_uri, lambda files: files.delete_artifacts(path))
-    except (MlflowException, NotImplementedError):
+    except (MlflowException, NotImplementedError, HTTPError):
         return False
     return True
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.errors import escape
 from harness.tracking import keys
 
 GIT_TIMEOUT_S = 10
@@ -115,6 +116,6 @@ def _cpu_model() -> str:
 
 def _user() -> str:
     try:
-        return getpass.getuser()
+        return escape(getpass.getuser())  # from LOGNAME, which may be no text that can be kept
     except (OSError, KeyError):
         return "unknown"  # a container's user id without a name

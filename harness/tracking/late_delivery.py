@@ -52,7 +52,7 @@ class Late:
         self._at_once = AtOnce(store, ClientWriter(store, experiment_id))
         self._writer = writer_id(store.state_dir)
         self._left = len(outbox)  # by an earlier process; they are the first
-        self._looked_at: set[str] = set()
+        self._let_go: dict[str, bool] = {}  # their runs, once it is known of each
         self._pauses, self._next_try = pauses(), 0.0
         self._away_since = time.monotonic()
 
@@ -125,22 +125,35 @@ class Late:
     def _deliver(self) -> None:
         """Hand over what waits; raises ServerAway."""
         self._patience.require()
-        refused: dict[str, str] = {}
         with self._disk(), self._damage():
             for number, letter in self._outbox.letters():
-                if self._left and letter.run_id not in refused:
-                    refused |= self._not_ours(letter.run_id)
-                if letter.run_id not in refused:
-                    try:
-                        self._hand_over(letter)
-                    except StoreError as error:
-                        if isinstance(error, ServerAway) or not self._left:
-                            raise
-                        refused[letter.run_id] = str(error)
+                if self._left:
+                    self._hand_over_left(letter)
+                else:
+                    self._hand_over(letter)
                 self._outbox.remove(number)
                 self._left = max(self._left - 1, 0)
-        for run_id, why in refused.items():
-            self._patience.tell(f"run {run_id}: what waited for the server is let go: {why}")
+
+    def _hand_over_left(self, letter: Letter) -> None:
+        """Hand over what an earlier process left, unless its run is another's by now, or something
+        of it was refused."""
+        run_id = letter.run_id
+        if run_id not in self._let_go:
+            why = self._why_not_ours(run_id)
+            self._let_go[run_id] = why is not None
+            if why is not None:
+                self._tell_let_go(run_id, why)
+        if not self._let_go[run_id]:
+            try:
+                self._hand_over(letter)
+            except ServerAway:
+                raise
+            except StoreError as error:
+                self._let_go[run_id] = True
+                self._tell_let_go(run_id, str(error))
+
+    def _tell_let_go(self, run_id: str, why: str) -> None:
+        self._patience.tell(f"run {run_id}: what waited for the server is let go: {why}")
 
     def _hand_over(self, letter: Letter) -> bool:
         run_id, arguments = letter.run_id, dict(letter.arguments)
@@ -160,17 +173,15 @@ class Late:
             self._at_once.end(run_id, **arguments)
         return True
 
-    def _not_ours(self, run_id: str) -> dict[str, str]:
+    def _why_not_ours(self, run_id: str) -> str | None:
         """Why what an earlier process left for a run is no longer to be delivered, if so."""
-        if run_id not in self._looked_at:
-            self._looked_at.add(run_id)
-            try:
-                run = client_reader.read_run(self._store, run_id)
-            except MlflowException as error:
-                return {run_id: shorten(str(error), 200)}
-            if run.tags.get(keys.WRITER) != self._writer:
-                return {run_id: "another process has gone on with it"}
-        return {}
+        try:
+            run = client_reader.read_run(self._store, run_id)
+        except MlflowException as error:
+            return shorten(str(error), 200)
+        if run.tags.get(keys.WRITER) != self._writer:
+            return "another process has gone on with it"
+        return None
 
     def _is_away(self, error: ServerAway) -> None:
         self._away_since, self._pauses = time.monotonic(), pauses()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy
 
-from harness.errors import StoreError
+from harness.errors import StoreError, escape
 from harness.tracking import sqlite_file
 from harness.tracking.mlflow_api import MlflowClient, MlflowException, mlflow
 from harness.tracking.sqlite_store import (
@@ -72,9 +72,10 @@ def _schema_differs(database: Path) -> str:
     folder = Path(mlflow.__file__).parent / "store" / "db_migrations"
     known = [script.revision for script in ScriptDirectory(str(folder)).walk_revisions()]
     revision = _revision(database)
-    head = f"{database}: its schema (revision {revision}) is"
+    where = escape(str(database))
+    head = f"{where}: its schema (revision {revision}) is"
     if revision == known[0]:
-        return f"{database}: tables of MLflow's are missing in it; put a copy back in its place"
+        return f"{where}: tables of MLflow's are missing in it; put a copy back in its place"
     if revision in known:
         command = f"mlflow db upgrade {shlex.quote(sqlite_uri(database))}"
         return (

@@ -26,6 +26,7 @@ from harness.tracking.mlflow_api import (
     Metric,
     MlflowException,
 )
+from harness.tracking.patience import ServerAway
 from harness.tracking.read import StoredRun
 from harness.tracking.store import Store
 from harness.tracking.told import told
@@ -106,14 +107,7 @@ def _stands(store: Store, run_id: str) -> bool:
 def _log(store: Store, experiment_id: str, checkpoint: CheckpointModel) -> None:
     client, run = store.client, checkpoint.run
     step = artifacts.step_of(checkpoint.checkpoint)
-    model = client.create_logged_model(
-        experiment_id,
-        name=checkpoint.name,
-        source_run_id=run.run_id,
-        params=dict(run.params),
-        tags={keys.MODEL: checkpoint.identity},
-        model_type=MODEL_TYPE,
-    )
+    model = _create(store, experiment_id, checkpoint)
     time = run.start_time + step  # the points are there already, at this time: see `recorder`
     client.log_batch(
         run.run_id,
@@ -123,9 +117,39 @@ def _log(store: Store, experiment_id: str, checkpoint: CheckpointModel) -> None:
         ],
         synchronous=True,
     )
-    client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step)])
+    _log_output(store, run.run_id, LoggedModelOutput(model.model_id, step))
     _write_pointer(store, model, checkpoint)
     client.finalize_logged_model(model.model_id, READY)
+
+
+def _create(store: Store, experiment_id: str, checkpoint: CheckpointModel) -> LoggedModel:
+    """A new logged model; one that a server made whose answer did not arrive is removed."""
+    try:
+        return store.client.create_logged_model(
+            experiment_id,
+            name=checkpoint.name,
+            source_run_id=checkpoint.run.run_id,
+            params=dict(checkpoint.run.params),
+            tags={keys.MODEL: checkpoint.identity},
+            model_type=MODEL_TYPE,
+        )
+    except ServerAway as error:
+        if error.is_over:
+            raise
+    for model in _ours(store, experiment_id):
+        if model.tags[keys.MODEL] == checkpoint.identity:
+            store.client.delete_logged_model(model.model_id)
+    return _create(store, experiment_id, checkpoint)
+
+
+def _log_output(store: Store, run_id: str, output: LoggedModelOutput) -> None:
+    """MLflow refuses an output that is there, as it is where an answer was lost on the way."""
+    try:
+        store.client.log_outputs(run_id, [output])
+    except MlflowException:
+        found = store.client.get_run(run_id).outputs
+        if found is None or output.model_id not in [o.model_id for o in found.model_outputs]:
+            raise
 
 
 def _write_pointer(store: Store, model: LoggedModel, checkpoint: CheckpointModel) -> None:

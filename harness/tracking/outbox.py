@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 from harness.errors import StoreError, escape
 
 SUFFIX, PARTIAL, FILES = ".letter", ".partial", ".files"
+NUMBER = re.compile(r"[0-9]{9}")  # what has another name is not from here
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +44,11 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        names = sorted(path.name for path in folder.glob(f"*{SUFFIX}"))
-        self._waiting = [name.removesuffix(SUFFIX) for name in names]
+        numbers = sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
+        self._waiting = list(filter(NUMBER.fullmatch, numbers))
         self._last = int(self._waiting[-1]) if self._waiting else 0
+        if not self._waiting:
+            self.clear()  # of what a kill left without its letter
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -56,7 +60,7 @@ class Outbox:
         number = f"{self._last:09d}"
         if letter.folder is not None:
             kept = self.folder / f"{number}{FILES}"
-            shutil.rmtree(kept, ignore_errors=True)  # a kill left it without its letter
+            shutil.rmtree(kept, ignore_errors=True)  # as above
             letter.folder.rename(kept)
         content = json.dumps([letter.run_id, letter.action, letter.arguments]).encode()
         partial = self.folder / f"{number}{PARTIAL}"

@@ -6,6 +6,7 @@ repeating is off where a sweep runs, and each call of the client is repeated her
 for as long as `patience` says: that the server is away is told, and so is that it is back. What is
 asked of a server is safe to ask again, for it leaves what is there (a point with the same key,
 step, time and value is no second point), except for making something new: that is looked for first.
+What MLflow refuses to do twice, its caller takes for done where it is found done.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from harness.errors import StoreError
 from harness.tracking import artifacts, keys
 from harness.tracking.environment import writer_id
 from harness.tracking.late_delivery import delivery_for
-from harness.tracking.mlflow_api import RunTag
+from harness.tracking.mlflow_api import MlflowException, RunTag
 from harness.tracking.pacing import Pacing
 from harness.tracking.read import StoredRun, get_run, stored_run
 from harness.tracking.record import DatasetInput, Outcome, RunToRecord, tags_of
@@ -141,7 +141,7 @@ class Recorder:
             client = self._store.client
             client.update_run(run_id, status="RUNNING")
             if keys.ERROR in found.tags:
-                client.delete_tag(run_id, keys.ERROR)
+                self._delete_tag(run_id, keys.ERROR)
             entries = [RunTag(key, value) for key, value in tags.items()]
             client.log_batch(run_id, tags=entries, synchronous=True)
         params = _clipped(run.params, MAX_PARAM) if run else {}
@@ -285,6 +285,14 @@ class Recorder:
             self._delivery.write(run_id, batch)
         run.points, run.params, run.dataset = [], {}, None
         run.flushed_at = time.monotonic()
+
+    def _delete_tag(self, run_id: str, key: str) -> None:
+        """MLflow refuses to delete what is gone, as it is where an answer was lost on the way."""
+        try:
+            self._store.client.delete_tag(run_id, key)
+        except MlflowException:
+            if key in self._store.client.get_run(run_id).data.tags:
+                raise
 
     def _artifact_uri(self, run_id: str) -> str:
         if run_id in self._open:

@@ -1,9 +1,9 @@
 """The checkpoints that an unfinished run can go on from.
 
-A checkpoint is published after the losses up to its step, and its evaluations, are written, so that
-nothing is missing before it. That is not taken on trust: of a run whose stored values have a gap,
-only checkpoints before the gap are offered. Whether their files are whole is found out by who loads
-them.
+A checkpoint is published after the losses up to its step, and its evaluations, were given to be
+written. Those of a short run may wait for more then, and a kill loses them (see `rows`). So of a
+run whose stored values have a gap, only checkpoints before the gap are offered. Whether their files
+are whole is found out by who loads them.
 """
 
 from __future__ import annotations

@@ -37,11 +37,11 @@ IN_SWEEPS = """AND r.experiment_id IN (
 OLDEST_FIRST = " ORDER BY r.start_time, r.run_uuid"
 SELECT_LATEST = "SELECT run_uuid, key, value, is_nan FROM latest_metrics"
 SELECT_POINTS = """
-SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY step, timestamp
+SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY step, timestamp, value
 """
 SELECT_CURVES = """
 SELECT run_uuid, step, value, is_nan FROM metrics WHERE key = ? AND run_uuid IN ({places})
-ORDER BY step, timestamp
+ORDER BY step, timestamp, value
 """
 RUNS_AT_ONCE = 50
 """Runs whose curves one statement reads."""
@@ -109,7 +109,7 @@ def read_curves(
     store: Store, run_ids: Sequence[str], metric: str
 ) -> dict[str, dict[int, float]] | None:
     """A metric's values by step of each run, in ascending steps; of several at one step the last
-    in time."""
+    in time, and of those the greatest, as in MLflow's client."""
     curves: dict[str, dict[int, float]] = {}
     try:
         with snapshot(store) as select:

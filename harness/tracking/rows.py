@@ -44,9 +44,14 @@ class _OutOfTheOrdinaryError(Exception):
     """The client is to do it."""
 
 
+class _TroubleError(StoreError):
+    """A lock, or the disk: for the time being nothing can be written, whatever it is."""
+
+
 class _Step(NamedTuple):
     """One thing to write: by rows, or by the client where those are out of the ordinary."""
 
+    run_id: str
     rows: Callable[[sqlite3.Connection], object]
     client: Callable[[], object]
 
@@ -80,18 +85,18 @@ class RowWriter:
         run_id = uuid.uuid4().hex
         uri = f"{location}/{run_id}/artifacts"
         insert = partial(self._create, run_id=run_id, uri=uri, start_ms=start_ms, tags=tags)
-        self._do(_Step(insert, partial(self._cannot_create, tags[keys.RUN_NAME])))
+        self._do(_Step(run_id, insert, partial(self._cannot_create, tags[keys.RUN_NAME])))
         return run_id, uri
 
     def write(self, run_id: str, batch: Batch) -> None:
         """See `Writer`."""
         insert = partial(self._write, run_id=run_id, batch=batch)
-        self._do(_Step(insert, partial(self._client.write, run_id, batch)))
+        self._do(_Step(run_id, insert, partial(self._client.write, run_id, batch)))
 
     def end(self, run_id: str, status: str, end_ms: int) -> None:
         """See `Writer`."""
         update = partial(_end, run_id=run_id, status=status, end_ms=end_ms)
-        self._do(_Step(update, partial(self._client.end, run_id, status, end_ms)))
+        self._do(_Step(run_id, update, partial(self._client.end, run_id, status, end_ms)))
 
     @contextlib.contextmanager
     def batched(self) -> Iterator[None]:
@@ -99,32 +104,47 @@ class RowWriter:
         self._is_batching = True
         try:
             yield
+            self.commit()
         except BaseException:
-            self._is_batching = False
-            with shielded(), contextlib.suppress(StoreError):  # what was raised says more
+            with contextlib.suppress(StoreError):  # what was raised says more
                 self.commit()
             raise
-        self._is_batching = False
-        with shielded():
-            self.commit()
+        finally:
+            self._is_batching = False
 
     def commit(self) -> None:
         """See `Writer`; one by one where together they cannot be written."""
-        steps = self._waiting
-        if not steps:
+        if not self._waiting:
             return
-        try:
-            with self._transaction() as connection:
-                for step in steps:
-                    step.rows(connection)
-            self._waiting = []
-        except (_OutOfTheOrdinaryError, sqlite3.Error):
-            while steps:
-                self._write_one(steps[0])
-                steps.pop(0)
+        with shielded():
+            try:
+                with self._transaction() as connection:
+                    for step in self._waiting:
+                        step.rows(connection)
+                self._waiting = []
+            except (_OutOfTheOrdinaryError, sqlite3.Error):
+                self._write_each()
+
+    def _write_each(self) -> None:
+        """What waits, in transactions of its own. A run that is refused keeps none of the others
+        back; it is told when they are written."""
+        refused: dict[str, StoreError] = {}
+        while self._waiting:
+            step = self._waiting[0]
+            try:
+                if step.run_id not in refused:
+                    self._write_one(step)
+            except _TroubleError:
+                raise
+            except StoreError as error:
+                refused[step.run_id] = error
+            self._waiting.pop(0)
+        if refused:
+            raise next(iter(refused.values()))
 
     def _do(self, step: _Step) -> None:
         if not self._is_batching:
+            self.commit()  # what a lock left waiting came before
             self._write_one(step)
             return
         if not self._waiting:
@@ -218,7 +238,7 @@ class RowWriter:
             # Waited for in vain once: the ends of all open runs do not wait as long again.
             self._connection.execute(f"PRAGMA busy_timeout = {AFTER_TROUBLE_MS}")
             where = escape(str(self._database))
-            raise StoreError(f"{where}: cannot write to the store: {reason}") from error
+            raise _TroubleError(f"{where}: cannot write to the store: {reason}") from error
 
 
 def _end(connection: sqlite3.Connection, run_id: str, status: str, end_ms: int) -> None:

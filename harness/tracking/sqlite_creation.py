@@ -44,7 +44,8 @@ def ensure_database(database: Path) -> None:
                 _create(database)
     except Timeout as error:
         raise StoreError(
-            f"{database}: another process has been creating it for {CREATION_TIMEOUT_S} s"
+            f"{escape(str(database))}: another process has been creating it for "
+            f"{CREATION_TIMEOUT_S} s"
         ) from error
     except (OSError, sqlite3.Error, sqlalchemy.exc.SQLAlchemyError) as error:
         raise StoreError(_not_created(database, error)) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy
 
-from harness.errors import StoreError
+from harness.errors import StoreError, escape
 from harness.tracking import planner, relocation, schema, sqlite_file, trouble
 
 
@@ -36,7 +36,8 @@ def look(database: Path) -> bool:
     """
     sqlite_file.check(database)
     if "alembic_version" not in sqlite_file.tables(database):
-        raise StoreError(f"{database}: is a SQLite database, but not a store of MLflow")
+        shown = escape(str(database))
+        raise StoreError(f"{shown}: is a SQLite database, but not a store of MLflow")
     return schema.is_known(database)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import http.client
 import os
 import shlex
 import sqlite3
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy
 
-from harness.errors import StoreError, StoreMissing
+from harness.errors import StoreError, StoreMissing, escape, shorten
 from harness.tracking import planner, schema, sqlite_file, sqlite_store
 from harness.tracking.inside import require_folder, require_folders_inside
 from harness.tracking.lock import DEFAULT_DATABASE
@@ -82,6 +83,7 @@ def open_store(
     """
     directory = (directory or Path.cwd()).resolve()
     state_dir = directory / STORE_FOLDER
+    _require_text(state_dir)
     require_folder(state_dir)
     require_folders_inside(state_dir)
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or None
@@ -94,6 +96,7 @@ def open_store(
         if not is_known:
             _ = store.client  # has answered once, then
         return store
+    _require_text(database)
     require_folder(database.parent)
     require_folders_inside(database.parent)
     if create and not os.path.lexists(database):
@@ -120,8 +123,8 @@ def ensure_statistics(store: Store) -> str:
     if store.database is None or not sqlite_store.ensure_statistics(store.database):
         return ""
     return (
-        f"{store.database}: had no statistics for SQLite's planner; they were added, and MLflow's "
-        "charts of many runs are quicker for them"
+        f"{escape(str(store.database))}: had no statistics for SQLite's planner; they were added, "
+        "and MLflow's charts of many runs are quicker for them"
     )
 
 
@@ -142,25 +145,40 @@ def _sqlite_path(uri: str, directory: Path) -> Path | None:
     try:
         name = sqlalchemy.make_url(uri).database
     except sqlalchemy.exc.ArgumentError as error:
-        raise StoreError(f"{uri}: is not a tracking URI; write sqlite:///PATH") from error
+        raise StoreError(f"{redacted(uri)}: is not a tracking URI; write sqlite:///PATH") from error
     if not name or name == ":memory:" or uri.startswith("sqlite:///file:"):
-        raise StoreError(f"{uri}: names no file; write sqlite:///PATH")
+        raise StoreError(f"{redacted(uri)}: names no file; write sqlite:///PATH")
     return (directory / name).resolve()
 
 
+def _require_text(path: Path) -> None:
+    """Paths are kept as text, and what is not UTF-8 of a name is none: half of a surrogate pair."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"{escape(str(path))}: holds a name that is not UTF-8, which cannot be recorded; "
+            "rename it, or work in another folder"
+        ) from error
+
+
 def _shown(database: Path, directory: Path) -> str:
-    return str(database.relative_to(directory) if database.is_relative_to(directory) else database)
+    is_below = database.is_relative_to(directory)
+    return escape(str(database.relative_to(directory) if is_below else database))
 
 
 def _reach(uri: str) -> bool:
     """Have a wrong address told at once: left to itself, MLflow tries a server for four minutes and
     a database for two. Whether there are tables that we know, so that MLflow need not look at them.
     """
-    scheme = urlsplit(uri).scheme
+    try:
+        scheme = urlsplit(uri).scheme
+    except ValueError as error:  # half of the brackets of an address
+        raise StoreError(f"{redacted(uri)}: is not a tracking URI: {error}") from error
     if scheme in ("", "file"):
         raise StoreError(
-            f"{uri}: MLflow no longer keeps runs in a folder of files; write sqlite:///PATH "
-            "or the address of a server"
+            f"{redacted(uri)}: MLflow no longer keeps runs in a folder of files; write "
+            "sqlite:///PATH or the address of a server"
         )
     if scheme in ("http", "https"):
         _reach_server(uri)
@@ -178,10 +196,11 @@ def _reach_server(uri: str) -> None:
         urllib.request.urlopen(address, timeout=CONNECT_TIMEOUT_S).close()
     except urllib.error.HTTPError as answer:
         answer.close()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if not isinstance(reason, ssl.SSLError):
-            message = f"{redacted(uri)}: no MLflow server answers there: {reason}"
+            said = shorten(str(reason) or type(reason).__name__)
+            message = f"{redacted(uri)}: no MLflow server answers there: {said}"
             raise StoreError(message) from error
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import sqlalchemy
 
+from harness.tracking import sqlite_file
 from harness.tracking.store import Store
-from harness.tracking.trouble import busy_timeout_s
 
 Select = Callable[[str, Sequence[object]], Iterable[Sequence[Any]]]
 """Runs one statement, with `?` where its values go and `{object}` for the function that packs keys
@@ -47,8 +47,7 @@ def snapshot(store: Store) -> Iterator[Select]:
 
 @contextlib.contextmanager
 def _sqlite(database: Path) -> Iterator[Select]:
-    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA busy_timeout = {round(busy_timeout_s() * 1000)}")
+    with contextlib.closing(sqlite_file.connect_to_read(database)) as connection:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("BEGIN")
         yield lambda statement, values: connection.execute(

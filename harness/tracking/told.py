@@ -33,9 +33,9 @@ def _mlflows() -> tuple[type[Exception], ...]:
 
 
 def redacted(uri: str) -> str:
-    """`uri` without its password: what may stand in a message or in a log."""
+    """`uri` without its password, and escaped: what may stand in a message or in a log."""
     password = _password(uri)
-    return uri.replace(f":{password}@", ":***@") if password else uri
+    return escape(uri.replace(f":{password}@", ":***@") if password else uri)
 
 
 def _password(uri: str) -> str | None:

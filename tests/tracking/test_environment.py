@@ -78,3 +78,8 @@ def test_what_every_run_records_of_its_surroundings_is_shown_and_the_user_in_no_
     ours = {key for key in tags if key.startswith("harness.")}
     assert ours <= {fact.tag for fact in (*CODE.values(), *ENVIRONMENT.values())}
     assert tags[keys.USER] not in titled_facts({keys.USER: tags[keys.USER]}).values()
+
+
+def test_a_user_whose_name_is_no_text_is_recorded_with_escapes(monkeypatch):
+    monkeypatch.setenv("LOGNAME", "an\udce9")
+    assert environment_tags()[keys.USER] == "an\\udce9"

@@ -19,6 +19,7 @@ from harness.tracking import recorder as recorder_module
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.late_delivery import OUTBOX, delivery_for
 from harness.tracking.lock import STATE_FOLDER
+from harness.tracking.models import CheckpointModel, log_models
 from harness.tracking.patience import ServerAway, leave_repeating_to_us, patient
 from harness.tracking.read import checkpoints, find_runs, get_run, history
 from harness.tracking.reconcile import mark_dead_runs
@@ -103,6 +104,38 @@ def test_left_to_mlflows_own_repeating_it_would_be_there_twice(behind, proxy, mo
     proxy.swallow(b"/runs/create")
     client.create_run(experiment, run_name="once")
     assert len(local.client.search_runs([experiment])) == 2
+
+
+def test_a_run_is_resumed_whose_error_was_taken_away_without_an_answer(proxy, sweep, run_to_record):
+    run_id = sweep.recorder.begin(run_to_record())
+    sweep.recorder.end(run_id, Outcome("failed", traceback_text="ValueError: x"))
+    proxy.swallow(b"/runs/delete-tag")
+    sweep.recorder.resume(run_id)
+    assert proxy.swallowed[-1:] == [b"/runs/delete-tag"]
+    assert keys.ERROR not in get_run(sweep.store, run_id).tags
+
+
+@pytest.mark.parametrize("request_name", [b"/logged-models ", b"/runs/outputs", b"PATCH /api"])
+def test_a_checkpoint_that_was_logged_as_a_model_and_not_answered_is_there_once(
+    behind, proxy, sweep, stage, run_to_record, request_name
+):
+    local, _ = behind
+    run_id = sweep.recorder.begin(run_to_record())
+    sweep.recorder.add_steps(run_id, [(1, 1.0)])
+    sweep.recorder.publish_checkpoint(run_id, stage(), "step_000001")
+    sweep.recorder.end(run_id, Outcome("finished"))
+    run = get_run(sweep.store, run_id)
+    proxy.swallow(request_name)
+    log_models(
+        sweep.store,
+        sweep.experiment,
+        [CheckpointModel(run, "step_000001", ("final",), {"train/loss": 1.0})],
+    )
+    assert proxy.swallowed[-1:] == [request_name]
+    (model,) = local.client.search_logged_models([sweep.experiment])
+    assert model.status == "READY"
+    outputs = local.client.get_run(run_id).outputs.model_outputs
+    assert model.model_id in [output.model_id for output in outputs]
 
 
 @pytest.mark.parametrize("request_name", [b"/runs/log-batch", b"/runs/log-inputs", b"/runs/update"])
@@ -217,6 +250,32 @@ def test_what_waits_and_is_damaged_is_let_go_with_all_after_it_and_the_run_gone_
     assert mark_dead_runs(again.store, again.experiment) == [hurt]
 
 
+def test_a_checkpoint_whose_record_was_cut_off_does_not_stay_in_the_outbox(
+    proxy, sweep, stage, run_to_record, monkeypatch
+):
+    run_id = sweep.recorder.begin(run_to_record())
+    proxy.go_away()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(Interrupted(signal.SIGINT)))
+        with pytest.raises(Interrupted):
+            sweep.recorder.publish_checkpoint(run_id, stage(), "step_000001")
+    assert [path.suffix for path in sorted(sweep.outbox.glob("*/*"))] == [".files", ".partial"]
+    proxy.come_back()
+    assert not sweep.next_call().outbox.exists()
+
+
+def test_a_file_that_is_no_record_is_left_out(behind, proxy, sweep, stage, run_to_record):
+    local, _ = behind
+    run_id = sweep.recorder.begin(run_to_record())
+    train_while_away(sweep, proxy, stage, run_id, range(1, 21))
+    for letter in sweep.outbox.rglob("*.letter"):
+        letter.with_name("copy of it.letter").write_bytes(letter.read_bytes())
+    proxy.come_back()
+    again = sweep.next_call()
+    assert get_run(local, run_id).state == "finished"
+    assert not again.outbox.exists()
+
+
 def test_a_damaged_record_of_this_call_ends_it(proxy, sweep, stage, run_to_record):
     run_id = sweep.recorder.begin(run_to_record())
     train_while_away(sweep, proxy, stage, run_id, range(1, 21))
@@ -277,3 +336,24 @@ def test_what_a_server_refuses_is_not_asked_again(sweep):
     with pytest.raises(StoreError, match="not found"):
         get_run(sweep.store, "0" * 32)
     assert sweep.told == []
+
+
+@pytest.mark.parametrize("unanswered", [b"/runs/get", b"/runs/log-batch"])
+def test_whose_a_run_is_by_now_is_asked_until_it_is_answered_and_kept_in_mind(
+    behind, proxy, sweep, run_to_record, unanswered
+):
+    local, _ = behind
+    taken, ours = (sweep.recorder.begin(run_to_record(name)) for name in "ab")
+    proxy.go_away()
+    sweep.recorder.add_steps(taken, [(1, 1.0)])
+    sweep.recorder.flush(taken)
+    sweep.recorder.end(ours, Outcome("finished"))
+    sweep.recorder.end(taken, Outcome("finished"))
+    local.client.set_tag(taken, keys.WRITER, "another")
+    proxy.come_back()
+    proxy.swallow(unanswered)
+    again = sweep.next_call()
+    assert proxy.swallowed[-1:] == [unanswered]
+    found = [(get_run(local, run_id).status, history(local, run_id)) for run_id in (taken, ours)]
+    assert found == [("RUNNING", {}), ("FINISHED", {})]
+    assert f"run {taken}: what waited for the server is let go: another process" in again.told[0]

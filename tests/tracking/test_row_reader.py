@@ -35,7 +35,7 @@ def through_client(monkeypatch):
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def filled(request, project, run_to_record):
-    """Runs in every state, a deleted one, one of another program, and a metric that is NaN."""
+    """Runs in every state, a deleted one, one of another program, and metrics that are odd."""
     kind = request.param
     uri = request.getfixturevalue("postgres").new_database() if kind == "postgresql" else None
     store = open_store(uri)
@@ -46,6 +46,8 @@ def filled(request, project, run_to_record):
         losses = [(step, 1 / 3**step) for step in range(1, 30)]
         recorder.add_steps(run_id, losses)
         recorder.end(run_id, Outcome(state, metrics={keys.TRAIN_PERPLEXITY: 1.1}, step=29))
+    for value in (2.0, 1.0):  # at one instant: of a run that went on where the sums come out others
+        store.client.log_metric(run_id, keys.TRAIN_LOSS, value, timestamp=5, step=30)
     running = recorder.begin(run_to_record("d"))
     gone = recorder.begin(run_to_record("gone"))
     store.client.delete_run(gone)
@@ -80,7 +82,7 @@ def test_curves_read_by_rows_are_those_of_the_client(filled, through_client):
     run_ids = [run.run_id for run in find_runs(filled)]
     by_rows = row_reader.read_curves(filled, run_ids, keys.TRAIN_LOSS)
     assert by_rows == through_client(histories, filled, run_ids)
-    assert [len(curve) for curve in by_rows.values()] == [29, 29, 29, 0]
+    assert [len(curve) for curve in by_rows.values()] == [29, 29, 30, 0]
     points = row_reader.read_points(filled, run_ids[0])
     assert points[keys.TRAIN_LOSS] == by_rows[run_ids[0]]
     assert points.keys() == {keys.TRAIN_LOSS, keys.TRAIN_PERPLEXITY}
@@ -142,3 +144,11 @@ def test_a_snapshot_cannot_write(filled):
     with pytest.raises(UnreadableTables, match=r"read-?only"), snapshot(filled) as select:
         select("UPDATE runs SET status = 'FAILED'", [])
     assert [run.status for run in find_runs(filled)] == ["FINISHED", "FAILED", "KILLED", "RUNNING"]
+
+
+def test_a_store_that_was_moved_away_meanwhile_is_not_made_anew_by_reading_it(project):
+    store = open_store()
+    store.database.rename(project / "moved.db")
+    with pytest.raises(UnreadableTables), snapshot(store):
+        pass
+    assert not store.database.exists()

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from harness.errors import StoreError
+from harness.interrupts import Interrupted, installed
 from harness.tracking import keys, rows
 from harness.tracking import recorder as recorder_module
 from harness.tracking.delivery import AtOnce
@@ -178,6 +179,68 @@ def test_where_one_of_a_batch_is_out_of_the_ordinary_all_are_written(
     assert all(len(history(store, run_id)) == 30 for run_id in (*first, *last))
 
 
+def test_a_run_that_is_deleted_meanwhile_costs_no_other_run_of_its_batch_its_end(
+    store, recorder, run_to_record
+):
+    def end_all():
+        with recorder.batched():
+            ids.extend(recorder.begin(run_to_record(name)) for name in "abc")
+            recorder.commit()
+            store.client.delete_run(ids[0])
+            for run_id in ids:
+                recorder.end(run_id, Outcome("finished", {keys.TRAIN_PERPLEXITY: 1.5}, 30))
+
+    ids: list[str] = []
+    with pytest.raises(StoreError, match="must be in the 'active' state"):
+        end_all()
+    ended = [(run.run_id, run.state, run.status) for run in find_runs(store)]
+    assert ended == [(run_id, "finished", "FINISHED") for run_id in ids[1:]]
+    assert store.client.get_run(ids[0]).info.status == "RUNNING"
+    recorder.commit()  # nothing waits any more
+
+
+@pytest.mark.parametrize("nth", [1, 2], ids=["before the commit", "after it"])
+def test_a_signal_that_comes_as_a_batch_ends_loses_nothing_and_writes_nothing_twice(
+    store, recorder, run_to_record, monkeypatch, nth
+):
+    @contextlib.contextmanager
+    def interrupted():
+        calls.append("entered")
+        if len(calls) == nth:
+            raise Interrupted(signal.SIGINT)
+        yield
+        calls.append("left")
+        if len(calls) == nth:
+            raise Interrupted(signal.SIGINT)
+
+    calls: list[str] = []
+    monkeypatch.setattr(rows, "shielded", interrupted)
+    with pytest.raises(Interrupted), recorder.batched():
+        ids = three_runs(recorder, run_to_record)
+    assert [run.run_id for run in find_runs(store)] == ids
+    assert {len(history(store, run_id)) for run_id in ids} == {30}
+
+
+def test_a_signal_while_a_batch_is_committed_has_it_written_once(store, recorder, run_to_record):
+    def interrupt(statement):
+        if statement == "COMMIT":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    connection, ids = recorder._writer._connection, []
+
+    def begin():
+        with recorder.batched():
+            ids.append(recorder.begin(run_to_record()))
+            connection.set_trace_callback(interrupt)
+            recorder.commit()
+
+    with installed(), pytest.raises(Interrupted):
+        begin()
+    connection.set_trace_callback(None)
+    recorder.commit()
+    assert recorder.end(ids[0], Outcome("killed")).tags == get_run(store, ids[0]).tags
+
+
 def test_a_locked_database_ends_a_batch_with_who_and_keeps_it(
     store, recorder, run_to_record, monkeypatch
 ):
@@ -196,6 +259,30 @@ def test_a_locked_database_ends_a_batch_with_who_and_keeps_it(
     assert find_runs(store) == []
     recorder.settle()
     assert [run.run_id for run in find_runs(store)] == ids
+
+
+def test_what_a_lock_kept_from_being_written_is_written_before_what_comes_after_it(
+    store, recorder, run_to_record, monkeypatch
+):
+    monkeypatch.setenv("HARNESS_BUSY_TIMEOUT_S", "0.1")
+    recorder = Recorder(store, recorder._experiment_id, {})
+    other = sqlite3.connect(store.database, isolation_level=None)
+    block = recorder.batched()
+    block.__enter__()
+    cut_off = recorder.begin(run_to_record("cut off"))
+    recorder.commit()
+    recorder.add_steps(cut_off, [(1, 1.0)])
+    recorder.flush(cut_off)
+    ended = three_runs(recorder, run_to_record)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="another program has had it locked"):
+        block.__exit__(None, None, None)
+    other.execute("ROLLBACK")
+    other.close()
+    recorder.end(cut_off, Outcome("killed"))
+    found = {run.run_id: run.state for run in find_runs(store)}
+    assert found == {cut_off: "killed", **dict.fromkeys(ended, "finished")}
+    assert history(store, cut_off) == {1: 1.0}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])

@@ -1,22 +1,25 @@
 import dataclasses
+import http.server
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import pytest
 from served import served_from
 
 from harness.errors import StoreError, StoreInUse
-from harness.tracking import lease, server
+from harness.tracking import artifacts, lease, server
 from harness.tracking.environment import environment_tags
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.lease import Times
+from harness.tracking.mlflow_api import MlflowClient
 from harness.tracking.read import checkpoints, find_runs, history, local_checkpoint
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.record import DatasetInput, Outcome
 from harness.tracking.recorder import Recorder
-from harness.tracking.store import open_store
+from harness.tracking.store import Store, open_store
 from harness.tracking.sweep_lease import hold_sweep
 from harness.tracking.view import set_view
 
@@ -78,6 +81,27 @@ def test_a_run_is_recorded_and_read_through_a_server(
     assert recorder.remove_checkpoint(run_id, "step_000200")
     assert checkpoints(store, run_id) == ["step_000100"]
     assert not folder.exists()
+
+
+class LetsNobodyRemove(http.server.BaseHTTPRequestHandler):
+    """A server, or a proxy before one, that refuses one kind of request."""
+
+    def do_DELETE(self):
+        self.send_error(403)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_checkpoint_stays_where_a_server_lets_nobody_remove_it(tmp_path):
+    with http.server.HTTPServer(("127.0.0.1", 0), LetsNobodyRemove) as refusing:
+        threading.Thread(target=refusing.serve_forever, daemon=True).start()
+        store = Store(f"http://127.0.0.1:{refusing.server_port}", tmp_path)
+        vars(store)["client"] = MlflowClient(store.uri)
+        run_id = "0" * 32
+        uri = f"mlflow-artifacts:/1/{run_id}/artifacts"
+        assert not artifacts.remove(store, run_id, uri, "step_000001")
+        refusing.shutdown()
 
 
 def test_only_its_own_dead_runs_are_marked_on_a_shared_server(served, tmp_path, run_to_record):

@@ -1,9 +1,11 @@
 import contextlib
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -282,12 +284,30 @@ def test_where_links_cannot_be_made_the_command_is_told(tmp_path, schema_at_hand
         ("http://u:secret@127.0.0.1:1", r"http://u:\*\*\*@127.0.0.1:1: no MLflow server"),
         ("nonsense://x", "is not a tracking URI; use one of sqlite:///PATH, http"),
         ("mysql+missingdriver://u:p@h/d", r"u:\*\*\*@h/d: is not a tracking URI"),
+        ("http://[::1", "is not a tracking URI: Invalid IPv6 URL"),
+        ("file:\x1b[31m", r"^file:\\x1b\[31m: MLflow no longer keeps runs in a folder"),
+        ("http://127.0.0.1:1/\x1b", r"1/\\x1b: no MLflow server answers there: URL can't contain"),
     ],
 )
 def test_a_uri_that_leads_nowhere_is_told_at_once(uri, message, tmp_path):
     with pytest.raises(StoreError, match=message):
         open_store(uri, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_answers_and_speaks_no_http_is_told(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.9 \x1b[31m\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        port = listener.getsockname()[1]
+        with pytest.raises(StoreError, match=r"answers there: SSH-2.0-OpenSSH_9.9 \\x1b\[31m"):
+            open_store(f"http://127.0.0.1:{port}", tmp_path)
 
 
 def test_statistics_lost_in_a_migration_are_planted_again(project):

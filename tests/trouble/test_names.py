@@ -199,5 +199,22 @@ def test_a_name_that_is_too_long_for_a_tag_is_a_mistake_of_the_file(project):
 def test_a_description_or_a_path_that_is_no_text_is_a_mistake_of_the_file(project):
     with pytest.raises(SweepFileError, match="must be text without half of a surrogate pair"):
         load_sweep(write(description="\ud800"))
+    with pytest.raises(SweepFileError, match=r"a.description: must be text without half of a surr"):
+        load_sweep(write(experiments={"a": {"description": "\ud800"}}))
     with pytest.raises(HarnessError, match="cannot be read: embedded null byte"):
         load_sweep(write(experiments={"a": {"data": {"file": "a\0b"}}}))
+
+
+def test_a_folder_whose_name_is_no_text_holds_no_store(tmp_path, monkeypatch):
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    refused = r"caf\\udce9/\S+: holds a name that is not UTF-8, which cannot be recorded; rename it"
+    with pytest.raises(StoreError, match=refused):
+        open_store(directory=folder)
+    with pytest.raises(StoreError, match=refused):
+        open_store(f"sqlite:///{folder}/a.db", tmp_path)
+    assert list(folder.iterdir()) == []
+    monkeypatch.chdir(folder)
+    write()
+    called = CliRunner().invoke(app, ["run", "sweep.yaml"])
+    assert (called.exit_code, called.stderr.count("\n")) == (2, 1)
