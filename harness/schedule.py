@@ -115,8 +115,8 @@ class Schedule:
         try:
             with self.recorder.batched():
                 executor.run(run_job, range(len(self._stacks)), self)
-        except StoreError:
-            with contextlib.suppress(StoreError):
+        except Exception:
+            with contextlib.suppress(StoreError):  # what was raised says more
                 self._end_all()
             self._running.clear()
             raise

@@ -44,6 +44,7 @@ def publish(store: Store, artifact_uri: str, staged_dir: Path, name: str) -> Non
             return
         with told(store.uri, f"upload the checkpoint {name}"):
             path = f"{keys.CHECKPOINTS_DIR}/{name}"
+            _refuse_links_out(staged_dir, staged_dir.parent)
             _ask(store, artifact_uri, lambda files: files.log_artifacts(str(staged_dir), path))
         shutil.rmtree(staged_dir)
     except OSError as error:

@@ -54,7 +54,7 @@ class Late:
         self._left = len(outbox)  # by an earlier process; they are the first
         self._let_go: dict[str, bool] = {}  # their runs, once it is known of each
         self._pauses, self._next_try = pauses(), 0.0
-        self._away_since = time.monotonic()
+        self._away_since: float | None = None
 
     def write(self, run_id: str, batch: Batch) -> None:
         """See `Writer`."""
@@ -98,8 +98,7 @@ class Late:
 
     def settle(self) -> None:
         """See `Delivery`; waits for the server, and raises StoreError when that takes too long."""
-        if self._outbox:
-            self._patience.keep_asking(self._deliver)
+        if self._outbox and self._patience.keep_asking(self._deliver):
             self._is_back()
 
     def _send(self, letter: Letter) -> bool:
@@ -116,14 +115,13 @@ class Late:
 
     def _try(self) -> None:
         try:
-            self._deliver()
+            if self._deliver():
+                self._is_back()
         except ServerAway:
             self._next_try = time.monotonic() + next(self._pauses)
-        else:
-            self._is_back()
 
-    def _deliver(self) -> None:
-        """Hand over what waits; raises ServerAway."""
+    def _deliver(self) -> bool:
+        """Hand over what waits; False where that ended at a damaged record. Raises ServerAway."""
         self._patience.require()
         with self._disk(), self._damage():
             for number, letter in self._outbox.letters():
@@ -133,6 +131,8 @@ class Late:
                     self._hand_over(letter)
                 self._outbox.remove(number)
                 self._left = max(self._left - 1, 0)
+            return True
+        return False
 
     def _hand_over_left(self, letter: Letter) -> None:
         """Hand over what an earlier process left, unless its run is another's by now, or something
@@ -180,22 +180,26 @@ class Late:
         except MlflowException as error:
             return shorten(str(error), 200)
         if run.tags.get(keys.WRITER) != self._writer:
-            return "another process has gone on with it"
+            return "another process has gone on with it, or the folder was moved"
         return None
 
     def _is_away(self, error: ServerAway) -> None:
-        self._away_since, self._pauses = time.monotonic(), pauses()
-        self._next_try = self._away_since + next(self._pauses)
+        self._away_since = now = time.monotonic()
+        self._pauses = pauses()
+        self._next_try = now + next(self._pauses)
         self._patience.tell(
             f"{redacted(self._store.uri)}: no answer ({error.why}); training goes on, and what it "
             f"records waits in {escape(str(self._outbox.folder))}"
         )
 
     def _is_back(self) -> None:
+        where = redacted(self._store.uri)
+        if self._away_since is None:
+            self._patience.tell(f"{where}: what waited for it since an earlier call is recorded")
+            return
         waited_s = time.monotonic() - self._away_since
         self._patience.tell(
-            f"{redacted(self._store.uri)}: answers again after {waited_s:.0f} s; what waited is "
-            "recorded"
+            f"{where}: answers again after {waited_s:.0f} s; what waited is recorded"
         )
 
     @contextlib.contextmanager

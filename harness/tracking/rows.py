@@ -60,7 +60,8 @@ class RowWriter:
     """Writes the rows of one experiment's runs; ``client`` does what is out of the ordinary.
 
     In a `batched` block what is written waits for more of it, for half a second where it is asked
-    to `look_up`: a stack of short runs is some sixteen of them a transaction, which saves a third.
+    to `look_up`: a stack of short runs is some sixteen of them a transaction, which saves a
+    quarter.
     """
 
     def __init__(self, database: Path, experiment_id: str, client: Writer) -> None:

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from served import serving
+from served_sweep import ServedSweep
+from unreliable import Proxy
 
+from harness.tracking import patience
 from harness.tracking.experiments import ensure_mlflow_experiment
 from harness.tracking.record import RunToRecord
 from harness.tracking.recorder import Recorder
+from harness.tracking.server import free_port
 from harness.tracking.store import Store, open_store
 
 ENVIRONMENT = {"harness.host": "here", "mlflow.user": "someone"}
@@ -53,3 +59,30 @@ def run_to_record() -> Callable[..., RunToRecord]:
         return RunToRecord(name, **{**settings, **changes})  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def behind(ready_made_store, tmp_path_factory):
+    """The store of a real server, read directly, and a proxy before that server."""
+    folder = tmp_path_factory.mktemp("behind")
+    shutil.copyfile(ready_made_store, folder / "mlflow.db")
+    local = open_store(f"sqlite:///{folder}/mlflow.db", folder)
+    port = free_port(0)
+    with serving(local, folder, port):
+        yield local, Proxy(port)
+
+
+@pytest.fixture
+def proxy(behind, monkeypatch):
+    """The proxy, which answers again after the test; MLflow's client asks once."""
+    monkeypatch.setenv(patience.MLFLOWS_RETRIES, "0")
+    _, made = behind
+    yield made
+    if made._listener is None:
+        made.come_back()
+
+
+@pytest.fixture
+def sweep(proxy, tmp_path, request):
+    """A call through the proxy, with an experiment that is named after the test."""
+    return ServedSweep(proxy.url, tmp_path, request.node.name)
