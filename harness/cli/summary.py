@@ -122,7 +122,9 @@ def _print_claims(result: SweepResult, *, quiet: bool) -> None:
         ]
         print_table(["of", "claim", "", "observed"], rows)
         if len(claims) > MAX_CLAIMS:
-            print(f"... and {len(claims) - MAX_CLAIMS:,} more: --json and --junit PATH tell them all")
+            print(
+                f"... and {len(claims) - MAX_CLAIMS:,} more: --json and --junit PATH tell them all"
+            )
         if not quiet:
             print()
 

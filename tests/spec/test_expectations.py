@@ -109,7 +109,7 @@ HUGE = "9" * 39
         (f"{L}, equals: 1, over: mean", ".over", "compares an interval and cannot say equals"),
         (f"{L}, same_as: other, over: mean", ".over", "cannot say same_as"),
         (f"{L}, below: 1, over: median", ".over", "must be one of mean, got 'median'"),
-        ("metric: loss, below: 1", ".metric", "no run logs the metric 'loss'"),
+        ("metric: loss, below: 1", ".metric", "'loss'; did you mean train/loss?"),
         ("metric: train/lost, below: 1", ".metric", "did you mean train/loss? (logged: train/los"),
         ("metric: 5, below: 1", ".metric", "must be text, got 5"),
         ("below: 1", ".metric", "is required and set nowhere"),
