@@ -175,6 +175,8 @@ def test_ls_shows_groups_failures_and_shared_runs(harness, listed, mixed):
     assert "  diverged at step " in by_name["wild"]
     found = {run["name"]: run for run in listed()}
     assert (found["many"]["n_runs"], found["many"]["n_trials"]) == (3, None)
+    assert found["many"]["seconds"] is None
+    assert found["many/seed=0"]["seconds"] > 0
     assert found["bad"]["error"].startswith("harness.errors.UsageError: train.device: cuda:99")
     assert found["bad"]["final_loss"] is None
     assert {found[f"many/seed={i}"]["parent_run_id"] for i in range(3)} == {found["many"]["run_id"]}
