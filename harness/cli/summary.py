@@ -161,8 +161,8 @@ def _last_line(result: SweepResult) -> str:
     if result.searches:
         trials = sum(len(search.trials) for search in result.searches)
         new = sum(search.num_new for search in result.searches)
-        noun = "search" if len(result.searches) == 1 else "searches"
-        parts.append(f"{len(result.searches)} {noun}: {counted(trials, 'trial')}, {new:,} new.")
+        searches = counted(len(result.searches), "search")
+        parts.append(f"{searches}: {counted(trials, 'trial')}, {new:,} new.")
     claims = [claim for _, claim in _named_claims(result) + _search_claims(result)]
     held = sum(1 for claim in claims if claim.holds)
     undecided = sum(1 for claim in claims if claim.holds is None)
