@@ -197,7 +197,9 @@ def test_expanded_experiments_pair_by_point_in_any_order_and_seed(tmp_path):
   one: {{train: {{steps: 9}}}}"""
     assert load(tmp_path, text)
     problem = refused(tmp_path, text.replace("seeds: 2\n    expect", "seeds: 3\n    expect"))
-    assert problem.message == "no run of a has the point of b/lr=0.1,steps=6,seed=2"
+    has = "a/steps=5,lr=0.1,seed=0, a/steps=5,lr=0.1,seed=1, a/steps=6,lr=0.1,seed=0, a/steps=6,"
+    told = f"no run of a has the point of b/lr=0.1,steps=6,seed=2; it has {has}lr=0.1,seed=1"
+    assert problem.message == told
 
 
 def test_a_partner_that_was_refused_itself_says_nothing_more(tmp_path):
