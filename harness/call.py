@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.executors import executor_for
@@ -34,7 +34,7 @@ from harness.tracking.read import (
     find_runs,
     find_usable_runs,
     get_run,
-    history,
+    histories,
 )
 from harness.tracking.reconcile import mark_dead_runs
 from harness.tracking.store import Store, refresh_statistics
@@ -196,14 +196,14 @@ class Call:
         """Whether the record bears the run's name, and not another that shares it."""
         return (record.sweep, record.name) == (self.sweep.name, run.name)
 
-    def _curve(self, run_id: str, metric: str = keys.TRAIN_LOSS) -> Curve:
-        key = (run_id, metric)
-        if key not in self._curves:
-            self._curves[key] = history(self.store, run_id, metric)
-        return self._curves[key]
+    def _curve(self, run_id: str, metric: str) -> Curve:
+        if (run_id, metric) not in self._curves:
+            self._read_curves([run_id], metric)
+        return self._curves[run_id, metric]
 
-    def _curves_of(self, record: StoredRun) -> Mapping[str, Curve]:
-        return all_histories(self.store, record)
+    def _read_curves(self, run_ids: Sequence[str], metric: str) -> None:
+        found = histories(self.store, run_ids, metric)
+        self._curves |= {(run_id, metric): curve for run_id, curve in found.items()}
 
     # after training
 
@@ -212,7 +212,7 @@ class Call:
             run for run in self.stored if run.kind == "group" and run.sweep == self.sweep.name
         ]
         every = {run.name: run for run in (*self.planned, *self.others)}
-        touched = seed_groups(self.planned)
+        touched, curves_of = seed_groups(self.planned), functools.partial(all_histories, self.store)
         for name, members in seed_groups([every[run.name] for run in self.sweep.runs]).items():
             records = [(run, self._record(run)) for run in members]
             finished = [
@@ -221,9 +221,7 @@ class Call:
                 if record is not None and record.state == "finished"
             ]
             if name in touched and len(finished) == len(records) > 1:
-                record_group(
-                    self.sweep.name, name, finished, parents, self._curves_of, self.recorder
-                )
+                record_group(self.sweep.name, name, finished, parents, curves_of, self.recorder)
 
     def _log_models(self) -> None:
         """The best checkpoints of what this call has selected, as MLflow's logged models."""
@@ -260,6 +258,9 @@ class Call:
         results: dict[str, tuple[ClaimResult, ...]] = {}
         for experiment in experiments.values():
             runs = [run for run in experiment.runs if run.name in chosen]
+            ids = [run_id for run in runs if (run_id := self._run_id(every[run.name])) is not None]
+            for metric in {claim.metric for claim in experiment.claims}:
+                self._read_curves(ids, metric)  # of all runs at once: a fifth of the time
             results |= check_claims(experiment, experiments, curve_of, runs)
         return results
 

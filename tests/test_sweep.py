@@ -15,6 +15,7 @@ from harness.observer import Observer
 from harness.results import SweepResult
 from harness.spec.load import load_sweep
 from harness.sweep import run_sweep
+from harness.tracking import read
 from harness.tracking.lock import hold
 from harness.tracking.read import StoredRun, checkpoints, find_runs, history
 from harness.tracking.store import open_store
@@ -96,6 +97,20 @@ def test_claims_are_checked_for_runs_that_are_not_trained_again(project):
     assert next(iter(records().values())).tags["harness.expect"] == "failed"
     run({"a": {}})
     assert next(iter(records().values())).tags["harness.expect"] == "none"
+
+
+def test_the_claims_on_an_experiment_are_checked_from_one_reading_a_metric(project, monkeypatch):
+    asked = []
+
+    def histories(store, run_ids, metric):
+        asked.append((len(run_ids), metric))
+        return read.histories(store, run_ids, metric)
+
+    monkeypatch.setattr("harness.call.histories", histories)
+    rates = {"optimizer.lr": [0.1, 0.2, 0.3]}
+    result = run({"a": {"matrix": rates, "expect": [LEARNT, {**LEARNT, "at": 1}, NEVER]}, "b": {}})
+    assert asked == [(3, "train/loss")]
+    assert [claim.holds for claim in result.runs[0].claims] == [True, True, False]
 
 
 def test_a_claim_sees_a_run_that_was_not_selected_when_the_store_has_it(project):

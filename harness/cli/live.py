@@ -18,6 +18,7 @@ from harness.cli.clock import Clock
 from harness.cli.search_line import search_line
 from harness.errors import escape
 from harness.observer import Observer, RunOutcome, SearchProgress
+from harness.report.formats import cell
 
 if TYPE_CHECKING:
     from harness.planning import PlannedRun
@@ -74,7 +75,7 @@ class LiveTable(Observer):
         row = self.running[run.name]
         step, loss = losses[-1]
         self.num_steps_done += step - row.step
-        row.step, row.loss = step, f"{loss:.4f}"
+        row.step, row.loss = step, cell(loss) or str(loss)
 
     def on_end(self, run: PlannedRun, outcome: RunOutcome) -> None:
         """See `Observer`."""

@@ -132,9 +132,7 @@ def _sum(matching: Sequence[StoredRun], shown: Sequence[StoredRun], hidden: int)
     for kind in ("run", "group", "search"):
         number = sum(1 for run in matching if run.kind == kind)
         if number:
-            parts.append(
-                f"{number:,} searches" if kind == "search" and number > 1 else counted(number, kind)
-            )
+            parts.append(counted(number, kind))
     text = ", ".join(parts)
     if len(shown) < len(matching):
         text = f"the first {len(shown):,} of {text}"

@@ -70,7 +70,6 @@ def _engine(planned: PlannedSearch) -> str:
 
 
 def _sum(searches: Sequence[PlannedSearch]) -> str:
-    noun = "search" if len(searches) == 1 else "searches"
     to_do: Counter[str] = Counter()
     for planned in searches:
         if not planned.is_done:
@@ -79,6 +78,6 @@ def _sum(searches: Sequence[PlannedSearch]) -> str:
     total = sum(planned.num_trials for planned in searches)
     left = to_do.total()
     return (
-        f"{len(searches)} {noun} of {counted(total, 'trial')}: "
+        f"{counted(len(searches), 'search')} of {counted(total, 'trial')}: "
         f"{left:,} to do{why}, {total - left:,} already done"
     )

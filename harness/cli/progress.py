@@ -11,6 +11,7 @@ from harness.cli.brief import MANY, Brief
 from harness.cli.search_line import search_line
 from harness.errors import counted, escape
 from harness.observer import Observer, RunOutcome, SearchProgress
+from harness.report.formats import cell
 
 if TYPE_CHECKING:
     from harness.planning import PlannedRun
@@ -88,13 +89,13 @@ class Lines(Notes):
         train = run.declared.config.train
         for step, loss in losses:
             if step == 1 or step % train.log_every == 0 or step == train.steps:
-                print(f"{run.name}  step {step:>3}: loss = {loss:.4f}", flush=True)
+                print(_step_line(run, step, "loss", loss), flush=True)
 
     def on_evaluations(self, run: PlannedRun, losses: Sequence[tuple[int, float]]) -> None:
         """See `Observer`."""
         if run.declared.trial is None and not self.brief:
             for step, loss in losses:
-                print(f"{run.name}  step {step:>3}: val/loss = {loss:.4f}", flush=True)
+                print(_step_line(run, step, "val/loss", loss), flush=True)
 
     def on_search(self, progress: SearchProgress) -> None:
         """See `Observer`."""
@@ -116,3 +117,9 @@ class Lines(Notes):
             steps = run.declared.config.train.steps
             rate = steps / outcome.seconds
             print(f"{run.name}  finished: {steps} steps, {rate:,.0f} steps/s", flush=True)
+
+
+def _step_line(run: PlannedRun, step: int, name: str, loss: float) -> str:
+    """A loss as tables show it, at a step as wide as the run's last."""
+    width = max(3, len(str(run.declared.config.train.steps)))
+    return f"{run.name}  step {step:>{width}}: {name} = {cell(loss) or loss}"

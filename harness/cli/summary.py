@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AnyClaim = ClaimResult | SearchClaimResult
 
-MAX_CLAIMS = 60  # with more, only those that do not hold are printed
+MAX_CLAIMS = 60  # with more, only those that do not hold are printed, and no more than these
 MAX_RUNS, NUM_BEST, MAX_TOLD = 100, 20, 40  # with more runs, the best and those that went wrong
 VERDICTS = {True: "holds", False: "DOES NOT HOLD", None: "not decided"}
 
@@ -117,10 +117,16 @@ def _print_claims(result: SweepResult, *, quiet: bool) -> None:
         claims = [(name, claim) for name, claim in claims if claim.holds is not True]
     if claims:
         rows = [
-            [name, claim.text, VERDICTS[claim.holds], _observed(claim)] for name, claim in claims
+            [name, claim.text, VERDICTS[claim.holds], _observed(claim)]
+            for name, claim in claims[:MAX_CLAIMS]
         ]
         print_table(["of", "claim", "", "observed"], rows)
-        print()
+        if len(claims) > MAX_CLAIMS:
+            print(
+                f"... and {len(claims) - MAX_CLAIMS:,} more: --json and --junit PATH tell them all"
+            )
+        if not quiet:
+            print()
 
 
 def _named_claims(result: SweepResult) -> list[tuple[str, AnyClaim]]:
@@ -155,14 +161,14 @@ def _last_line(result: SweepResult) -> str:
     if result.searches:
         trials = sum(len(search.trials) for search in result.searches)
         new = sum(search.num_new for search in result.searches)
-        noun = "search" if len(result.searches) == 1 else "searches"
-        parts.append(f"{len(result.searches)} {noun}: {counted(trials, 'trial')}, {new:,} new.")
+        searches = counted(len(result.searches), "search")
+        parts.append(f"{searches}: {counted(trials, 'trial')}, {new:,} new.")
     claims = [claim for _, claim in _named_claims(result) + _search_claims(result)]
     held = sum(1 for claim in claims if claim.holds)
     undecided = sum(1 for claim in claims if claim.holds is None)
-    left = f", {undecided} not decided" if undecided else ""
+    left = f", {undecided:,} not decided" if undecided else ""
     if claims:
-        parts.append(f"{held} of {len(claims)} claims hold{left}.")
+        parts.append(f"{held:,} of {len(claims):,} claims hold{left}.")
     return " ".join(parts)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.errors import reporting
 from harness.cli.options import AsJson, File, MaxRuns, Set
+from harness.errors import counted
 from harness.spec.limits import MAX_RUNS
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def validate(
         if as_json:
             print(json.dumps({"errors": [], "name": sweep.name, **counts}))
         else:
-            print(f"{file}: valid, {', '.join(f'{n:,} {what}' for what, n in counts.items())}")
+            nouns = zip(counts.values(), ("experiment", "run", "claim", "search"), strict=True)
+            print(f"{file}: valid, {', '.join(counted(n, noun) for n, noun in nouns)}")
 
 
 def _num_claims(experiment: Experiment) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,5 +80,12 @@ def comparison_of(
     """`comparison` of what was opened before."""
     selected, steps = select(source), list(dict.fromkeys(at))
     frame = table(selected.rows, selected.curve_of, metric=metric, steps=steps, method=method)
-    warnings = tuple(warnings_of(selected.rows, metric))
-    return Comparison(frame, source, selected, metric, warnings)
+    warnings = [*warnings_of(selected.rows, metric), *_without_values(frame, steps, metric)]
+    return Comparison(frame, source, selected, metric, tuple(warnings))
+
+
+def _without_values(frame: DataFrame, steps: Sequence[int], metric: str) -> Iterator[str]:
+    """What to say of the steps at which no row has a value: their columns are not printed."""
+    for step in steps:
+        if not frame[f"step {step}"].notna().any():
+            yield f"--at {step}: no run has a {metric} at step {step:,}"

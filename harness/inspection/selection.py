@@ -98,18 +98,23 @@ def select(runs: Sequence[StoredRun], selection: Selection) -> list[StoredRun]:
 
 def _nothing(runs: Sequence[StoredRun], taken: Sequence[StoredRun], selection: Selection) -> str:
     if not runs:
-        return "nothing is in the store yet: run `harness run FILE` first"
+        return "harness has recorded nothing in this store yet: run `harness run FILE` first"
     if taken:
         trials = sum(1 for run in taken if is_trial(run))
         hidden = f"{trials} trials (--trials shows them)" if trials else "replaced records (--all)"
         return f"nothing matches but {hidden}"
     given = (*selection.names, *selection.sweeps)
-    if not given:
-        return "none of the store's records matches"
+    asked = [*map(show, given), *_flags(selection)]
     known = {name for run in runs for name in (*run.names, run.experiment, *_sweeps_of(run))}
     near = next(filter(None, (nearest(word, known) for word in given)), None)
     hint = f"; did you mean {show(near)}?" if near else ""
-    return f"none of the store's records matches {', '.join(map(show, given))}{hint}"
+    return f"none of the store's records matches {', '.join(asked)}{hint}"
+
+
+def _flags(selection: Selection) -> list[str]:
+    """What else is asked for; its words are known ones, so that none is near another."""
+    fields = {"state": selection.states, "kind": selection.kinds, "engine": selection.engines}
+    return [f"--{what} {word}" for what, words in fields.items() for word in words]
 
 
 def _sweeps_of(run: StoredRun) -> set[str]:

@@ -19,6 +19,7 @@ from harness.spec.problems import Problems
 from harness.spec.sweep_file import DeclaredRun, Experiment
 from harness.spec.wording import unknown_name
 
+MAX_LISTED = 4
 SameRun = Callable[[DeclaredRun, DeclaredRun], bool]
 
 
@@ -103,13 +104,20 @@ class ClaimChecker:
             return f"{run.name} has {evaluations.counted()}, got {window:,}"
         return None
 
+    def _have(self, claim: Claim) -> str:
+        """The runs there are to compare with."""
+        assert claim.experiment is not None
+        names = [run.name for run in self.experiments[claim.experiment].runs]
+        more = ", ..." if len(names) > MAX_LISTED else ""
+        return f"it has {', '.join(names[:MAX_LISTED])}{more}"
+
     def _partner_problem(self, run: DeclaredRun, claim: Claim) -> str | None:
         assert claim.experiment is not None
         other = partner(run, self.experiments[claim.experiment])
         if other is None and claim.experiment in self.broken:
             return None
         if other is None:
-            return f"no run of {claim.experiment} has the point of {run.name}"
+            return f"no run of {claim.experiment} has the point of {run.name}; {self._have(claim)}"
         if claim.relation == "same_as":
             return self._same_as_problem(run, other, claim)
         steps = self.evaluations[other.name].steps

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from harness.errors import nearest, show
-from harness.spec.metrics import METRICS
+from harness.errors import show
+from harness.spec.metrics import METRICS, nearest_metric
 from harness.spec.reductions import By
 
 Relation = Literal["equals", "approx", "below", "above", "between", "same_as"]
@@ -170,7 +170,7 @@ def _at(value: object) -> object:
 
 def _metric(value: object) -> object:
     if isinstance(value, str) and value not in METRICS:
-        near = nearest(value, METRICS)
+        near = nearest_metric(value)
         hint = f"; did you mean {near}?" if near else ""
         raise _fail(f"no run logs the metric {show(value)}{hint} (logged: {', '.join(METRICS)})")
     return value

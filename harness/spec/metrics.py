@@ -36,12 +36,23 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
+def nearest_metric(word: str, known: Iterable[str] = METRICS) -> str | None:
+    """The metric that ``word`` most likely stands for: the first that ends in it, or the nearest.
+
+    >>> nearest_metric("loss"), nearest_metric("val/los")
+    ('train/loss', 'val/loss')
+    """
+    names = list(known)
+    ending = (name for name in names if name.endswith(f"/{word}"))
+    return next(ending, None) or nearest(word, names)
+
+
 def check_metric(
     metric: str, logged: Iterable[str] = (), *, nobody: str = "no run logs the metric"
 ) -> None:
     """Raises UsageError for a metric that is none of these, nor of ``logged``."""
     known = dict.fromkeys([*METRICS, *logged])
     if metric not in known:
-        near = nearest(metric, known)
+        near = nearest_metric(metric, known)
         hint = f"; did you mean {escape(near)}?" if near else ""
         raise UsageError(f"{nobody} {show(metric)}{hint} ({', '.join(map(escape, known))})")

@@ -71,6 +71,12 @@ class Place(Protocol):
     def write(self, text: str) -> None:
         """Put a text in its place, whole."""
 
+    def wake(self) -> None:
+        """Write something that changes nothing, so that the writing that counts is not the first.
+
+        A server that has just come back does its first in seconds.
+        """
+
     def heeds(self, found: Holder | None) -> bool:
         """Whether a holder that left its name there can be one; None is one that is not known."""
 
@@ -118,15 +124,18 @@ class Lease:
 
     def _renew(self) -> None:
         """Write a heartbeat, unless another has the lease, or may have had it meanwhile."""
+        if self._is_old():
+            self._place.wake()
         began, found = self._read_quickly()
         if not self._mine.is_same(found) and (found is not None or self._is_old()):
             self._lose(found)  # within the term nobody takes over: it was emptied by hand
             return
         self._place.write(self._mine.beaten(time.time()).to_json())
         if self._is_old():
-            if _uptime() - began > TIMES.settle_s:  # stood still right between: what was there?
+            took_s = _uptime() - began
+            if took_s > TIMES.settle_s:  # what was there right between?
                 self._place.write("")  # where another lives, it writes itself again
-                self._lose(None)
+                self._lost = self._in_doubt(took_s)
                 return
             time.sleep(TIMES.settle_s)
             found = holders.parse(self._place.read())
@@ -146,6 +155,12 @@ class Lease:
 
     def _is_old(self) -> bool:
         return _uptime() - self._renewed_at > TIMES.term_s
+
+    def _in_doubt(self, took_s: float) -> str:
+        return (
+            f"{self._place.held} was not renewed in time, for reading and writing its lease took "
+            f"{took_s:.1f} s, in which another process may have had it; the same command goes on"
+        )
 
     def _lose(self, found: Holder | None) -> None:
         who = found.named() if found else "another process"

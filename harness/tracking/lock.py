@@ -112,6 +112,9 @@ class HolderFile:
         except OSError as error:
             raise _not_made(self._lock, error) from error
 
+    def wake(self) -> None:
+        """See `Place`; a disk has no first writing."""
+
     def heeds(self, found: Holder | None) -> bool:
         """Where the kernel is the same, it has told by its lock that the holder is gone."""
         return found is not None and not found.shares_kernel()

@@ -55,8 +55,11 @@ class StoredRun:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, from its start to its end."""
-        return None if self.end_time is None else (self.end_time - self.start_time) / 1000
+        """How long it took, from its start to its end; None for a group, which is written when its
+        runs are done."""
+        if self.end_time is None or self.kind == "group":
+            return None
+        return (self.end_time - self.start_time) / 1000
 
     def bears(self, sweep: str, name: str) -> bool:
         """Whether a sweep knows it by that name: its own, or one that shares it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.errors import UsageError, nearest, show
+from harness.errors import UsageError, escape, nearest, show
 from harness.tracking.read import StoredRun, find_runs
 from harness.tracking.store import Store
 
@@ -33,12 +33,17 @@ def choose_run(runs: Sequence[StoredRun], text: str) -> StoredRun:
         listed = ", ".join(f"{run.run_id} ({run.name})" for run in found[:MAX_LISTED])
         more = ", ..." if len(found) > MAX_LISTED else ""
         raise UsageError(f"{show(text)} begins the ids of {len(found)} runs: {listed}{more}")
-    near = nearest(text, {name for run in runs for name in run.names})
-    hint = f"; did you mean {show(near)}?" if near else ""
     raise UsageError(
         f"no run is called {show(text)}, and no run's id begins so (at least {MIN_PREFIX} "
-        f"characters){hint}"
+        f"characters){_hint(runs, text)}"
     )
+
+
+def _hint(runs: Sequence[StoredRun], text: str) -> str:
+    if any(run.experiment == text for run in runs):
+        return f"; it is an experiment, whose runs `harness ls {escape(text)}` lists"
+    near = nearest(text, {name for run in runs for name in run.names})
+    return f"; did you mean {show(near)}?" if near else ""
 
 
 def _preference(run: StoredRun) -> tuple[bool, bool, bool, int]:

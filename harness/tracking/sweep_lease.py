@@ -27,7 +27,7 @@ class ExperimentTag:
     is_settled_at_once = False
 
     def __init__(self, store: Store, experiment_id: str, sweep_name: str) -> None:
-        self._store, self._experiment_id = store, experiment_id
+        self._store, self._experiment_id, self._sweep_name = store, experiment_id, sweep_name
         self.held = f"{redacted(store.uri)}: the sweep {show(sweep_name)}"
 
     def read(self) -> str:
@@ -40,6 +40,11 @@ class ExperimentTag:
         """See `Place`."""
         with told(self._store.uri, "write the sweep's lease"):
             self._store.client.set_experiment_tag(self._experiment_id, keys.LEASE, text)
+
+    def wake(self) -> None:
+        """See `Place`; the tag is there already, with this value."""
+        with told(self._store.uri, "write to the sweep's experiment"):
+            self._store.client.set_experiment_tag(self._experiment_id, keys.SWEEP, self._sweep_name)
 
     def heeds(self, found: Holder | None) -> bool:  # noqa: ARG002 - nothing else decides here
         """Whoever it is: no lock of a kernel says more."""

@@ -95,6 +95,15 @@ def test_a_mistake_in_the_call_is_told(harness, chapter, flags, message):
     assert result.stdout == ""
 
 
+def test_a_step_at_which_no_run_has_a_value_is_told(harness, chapter):
+    result = harness("compare", FILE, "--at", "1", "--at", "9999")
+    assert result.exit_code == 0
+    assert "harness: --at 9999: no run has a train/loss at step 9,999\n" in result.stderr
+    assert "--at 1:" not in result.stderr
+    assert "step 1 " in result.stdout
+    assert "step 9999" not in result.stdout
+
+
 def test_where_no_learning_rates_differ_there_is_nothing_to_be_sensitive_to(
     harness, project, tmp_path
 ):

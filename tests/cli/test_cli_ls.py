@@ -146,7 +146,8 @@ def test_ls_filters_and_sorts(listed, chapter, flags, expected):
     [
         (["adamv"], "none of the store's records matches 'adamv'; did you mean 'adamw'?", 4),
         (["--sweep", "x"], "none of the store's records matches 'x'", 4),
-        (["--state", "failed"], "none of the store's records matches", 4),
+        (["--state", "failed"], "none of the store's records matches --state failed", 4),
+        (["a", "--kind", "group"], "none of the store's records matches 'a', --kind group", 4),
         (["--state", "finish"], "no state is called 'finish'; did you mean finished?", 2),
         (["--kind", "trial"], r"no kind is called 'trial' (run, group, search)", 2),
         (["--engine", "stack"], "did you mean stacked?", 2),
@@ -175,6 +176,8 @@ def test_ls_shows_groups_failures_and_shared_runs(harness, listed, mixed):
     assert "  diverged at step " in by_name["wild"]
     found = {run["name"]: run for run in listed()}
     assert (found["many"]["n_runs"], found["many"]["n_trials"]) == (3, None)
+    assert found["many"]["seconds"] is None
+    assert found["many/seed=0"]["seconds"] > 0
     assert found["bad"]["error"].startswith("harness.errors.UsageError: train.device: cuda:99")
     assert found["bad"]["final_loss"] is None
     assert {found[f"many/seed={i}"]["parent_run_id"] for i in range(3)} == {found["many"]["run_id"]}
@@ -234,7 +237,7 @@ def test_a_server_lists_the_same(listed, mixed, monkeypatch):
 def test_ls_of_an_empty_store_and_of_none(harness, project, tmp_path, monkeypatch):
     result = harness("ls")
     assert result.exit_code == 4
-    assert "nothing is in the store yet: run `harness run FILE` first" in result.stderr
+    assert "harness has recorded nothing in this store yet: run `harness run FILE`" in result.stderr
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)

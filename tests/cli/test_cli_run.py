@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sweep_files import write_sweep
+
+from harness.cli.progress import Lines
 
 CLAIM = {"metric": "train/loss", "below": 100}
 FALSE = {"metric": "train/loss", "below": 0}
@@ -20,6 +24,18 @@ RUN_KEYS = {
 
 def write(**experiments) -> Path:
     return write_sweep(Path("sweep.yaml"), experiments)
+
+
+def test_the_lines_of_a_long_run_stand_under_each_other_and_show_small_losses(capsys):
+    train = SimpleNamespace(steps=20_000, log_every=1000)
+    declared = SimpleNamespace(trial=None, config=SimpleNamespace(train=train))
+    run = SimpleNamespace(name="a", declared=declared)
+    Lines().on_losses(run, [(1, 5.27388), (2, 5.0), (9000, 1.7e-5), (20_000, math.nan)])
+    assert capsys.readouterr().out.splitlines() == [
+        "a  step     1: loss = 5.2739",
+        "a  step  9000: loss = 1.700e-05",
+        "a  step 20000: loss = nan",
+    ]
 
 
 def test_a_piped_run_prints_plain_lines_then_the_tables(harness, project):

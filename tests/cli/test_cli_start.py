@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from sweep_files import CHAPTER_FILE, COMMAND, environment, write_sweep
@@ -136,6 +137,11 @@ def test_validate_counts_what_a_file_declares(harness):
     told = json.loads(harness("validate", CHAPTER_FILE, "--json").stdout)
     assert told["errors"] == []
     assert (told["name"], told["runs"]) == ("chapter-14", 7)
+
+
+def test_validate_counts_one_of_a_thing_as_one(harness, project):
+    told = harness("validate", write_sweep(Path("one.yaml"), {"a": {}})).stdout
+    assert told == "one.yaml: valid, 1 experiment, 1 run, 0 claims, 0 searches\n"
 
 
 def test_validate_takes_overrides_and_a_limit_of_runs(harness, tmp_path):

@@ -52,6 +52,19 @@ def test_at_its_usual_interval_a_quick_sweep_says_how_it_ended_alone(many):
     assert len([line for line in lines if "runs ended" in line]) <= 3
 
 
+def test_of_many_claims_that_do_not_hold_the_first_are_printed_and_the_rest_counted(project):
+    claim = {"metric": "train/loss", "at": 1, "below": 0}
+    settings = {"steps": 1, "engine": "stacked"}
+    grid = {"train": settings, "matrix": {"optimizer.lr": RATES}, "expect": [claim] * 10}
+    write_sweep(Path("sweep.yaml"), {"grid": grid})
+    lines = CliRunner().invoke(app, ["run", "sweep.yaml", "-j", "1"]).stdout.splitlines()
+    assert sum("DOES NOT HOLD" in line for line in lines) == 60
+    assert "... and 1,140 more: --json and --junit PATH tell them all" in lines
+    assert lines[-1] == "120 runs: 120 trained. 0 of 1,200 claims hold."
+    quiet = CliRunner().invoke(app, ["run", "sweep.yaml", "-q"]).stdout.splitlines()
+    assert quiet[-1].startswith("... and 1,140 more")
+
+
 def test_each_run_that_fails_is_named(many, monkeypatch):
     from harness.train import resume
 

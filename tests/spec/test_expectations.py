@@ -109,7 +109,7 @@ HUGE = "9" * 39
         (f"{L}, equals: 1, over: mean", ".over", "compares an interval and cannot say equals"),
         (f"{L}, same_as: other, over: mean", ".over", "cannot say same_as"),
         (f"{L}, below: 1, over: median", ".over", "must be one of mean, got 'median'"),
-        ("metric: loss, below: 1", ".metric", "no run logs the metric 'loss'"),
+        ("metric: loss, below: 1", ".metric", "'loss'; did you mean train/loss?"),
         ("metric: train/lost, below: 1", ".metric", "did you mean train/loss? (logged: train/los"),
         ("metric: 5, below: 1", ".metric", "must be text, got 5"),
         ("below: 1", ".metric", "is required and set nowhere"),
@@ -197,7 +197,9 @@ def test_expanded_experiments_pair_by_point_in_any_order_and_seed(tmp_path):
   one: {{train: {{steps: 9}}}}"""
     assert load(tmp_path, text)
     problem = refused(tmp_path, text.replace("seeds: 2\n    expect", "seeds: 3\n    expect"))
-    assert problem.message == "no run of a has the point of b/lr=0.1,steps=6,seed=2"
+    has = "a/steps=5,lr=0.1,seed=0, a/steps=5,lr=0.1,seed=1, a/steps=6,lr=0.1,seed=0, a/steps=6,"
+    told = f"no run of a has the point of b/lr=0.1,steps=6,seed=2; it has {has}lr=0.1,seed=1"
+    assert problem.message == told
 
 
 def test_a_partner_that_was_refused_itself_says_nothing_more(tmp_path):

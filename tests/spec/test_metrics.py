@@ -31,4 +31,6 @@ def test_an_unknown_metric_is_told_with_the_nearest():
         check_metric("val/los")
     with pytest.raises(UsageError, match=r"neither has 'x' \(train/loss, .*, own\\x1b\)$"):
         check_metric("x", ["own\x1b"], nobody="neither has")
+    with pytest.raises(UsageError, match="'perplexity'; did you mean train/perplexity"):
+        check_metric("perplexity")
     check_metric("own", ["own"])

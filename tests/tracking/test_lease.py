@@ -27,6 +27,9 @@ class Board:
     def write(self, text):
         self.text = text
 
+    def wake(self):
+        pass
+
     def heeds(self, found):
         return True
 
@@ -206,6 +209,31 @@ def test_a_holder_that_stood_still_asks_before_it_writes(monkeypatch, left, who)
     assert board.text == left
 
 
+def test_a_place_that_was_away_is_woken_before_the_writing_that_counts(monkeypatch):
+    monkeypatch.setattr(lease, "TIMES", Times(interval_s=60, settle_s=0.01))
+    board, asked = Board(), []
+    held, _ = taken(board)
+    now = [lease._uptime()]
+    monkeypatch.setattr(lease, "_uptime", lambda: now[0])
+
+    def first_is_slow(name):
+        def ask(*args):
+            now[0] += 0 if asked else 5
+            asked.append(name)
+            return getattr(Board, name)(board, *args)
+
+        return ask
+
+    for name in ("wake", "read", "write"):
+        monkeypatch.setattr(board, name, first_is_slow(name))
+    held.require()
+    assert asked == []  # the lease is young
+    now[0] += 121
+    held.require()
+    assert asked == ["wake", "read", "write", "read"]
+    held.release()
+
+
 def test_a_holder_that_stood_still_in_the_middle_of_a_heartbeat_lets_go(monkeypatch):
     monkeypatch.setattr(lease, "TIMES", Times(interval_s=60, settle_s=0.01))
     board = Board()
@@ -218,7 +246,8 @@ def test_a_holder_that_stood_still_in_the_middle_of_a_heartbeat_lets_go(monkeypa
         board.text = text
 
     monkeypatch.setattr(board, "write", write)
-    with pytest.raises(StoreInUse, match="was taken over by another process"):
+    told = r"took 100\.0 s, in which another process may have had it; the same command goes on"
+    with pytest.raises(StoreInUse, match=told):
         held.require()
     held.release()
     assert board.text == ""

@@ -176,6 +176,12 @@ def test_an_unknown_name_is_told_with_the_nearest(store, recorder, finished):
         resolve_run(store, "zzz")
 
 
+def test_the_name_of_an_experiment_of_several_runs_is_told_as_one(store, recorder, finished):
+    finished(recorder, "grid/lr=0.1")
+    with pytest.raises(UsageError, match=r"'grid'.*an experiment, whose runs `harness ls grid` l"):
+        resolve_run(store, "grid")
+
+
 def test_what_a_dead_process_left_running_becomes_killed(store, recorder, run_to_record, finished):
     done = finished(recorder)
     left = recorder.begin(run_to_record("left"))

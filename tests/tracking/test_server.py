@@ -149,6 +149,9 @@ def test_a_sweep_that_another_host_runs_is_refused_and_taken_over_once_that_is_d
     ]
     with hold("leased", experiment) as held:
         held.require()
+        later = lease._uptime() + Times(interval_s=1.0).term_s + 1
+        monkeypatch.setattr(lease, "_uptime", lambda: later)
+        held.require()  # an old lease: woken, read, written and read again
 
 
 def test_nothing_is_printed_while_a_run_is_recorded_through_a_server(
