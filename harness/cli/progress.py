@@ -120,6 +120,5 @@ class Lines(Notes):
 
 
 def _step_line(run: PlannedRun, step: int, name: str, loss: float) -> str:
-    """A loss as tables show it, at a step as wide as the run's last."""
-    width = max(3, len(str(run.declared.config.train.steps)))
-    return f"{run.name}  step {step:>{width}}: {name} = {cell(loss) or loss}"
+    """The chapter's line; below 0.001 a loss has four digits, as in tables, where that has zeros."""
+    return f"{run.name}  step {step:>3}: {name} = {cell(loss) or loss}"

@@ -26,14 +26,14 @@ def write(**experiments) -> Path:
     return write_sweep(Path("sweep.yaml"), experiments)
 
 
-def test_the_lines_of_a_long_run_stand_under_each_other_and_show_small_losses(capsys):
+def test_lines_have_the_form_of_the_chapter_and_show_small_losses(capsys):
     train = SimpleNamespace(steps=20_000, log_every=1000)
     declared = SimpleNamespace(trial=None, config=SimpleNamespace(train=train))
     run = SimpleNamespace(name="a", declared=declared)
     Lines().on_losses(run, [(1, 5.27388), (2, 5.0), (9000, 1.7e-5), (20_000, math.nan)])
     assert capsys.readouterr().out.splitlines() == [
-        "a  step     1: loss = 5.2739",
-        "a  step  9000: loss = 1.700e-05",
+        "a  step   1: loss = 5.2739",
+        "a  step 9000: loss = 1.700e-05",
         "a  step 20000: loss = nan",
     ]
 

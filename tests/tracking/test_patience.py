@@ -35,7 +35,7 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for_and_that_is_told(
 def test_a_run_whose_creation_was_not_answered_is_there_once(proxy, sweep, run_to_record):
     proxy.swallow(b"/runs/create")
     run_id = sweep.recorder.begin(run_to_record())
-    assert proxy.swallowed == [b"/runs/create"]
+    assert proxy.swallowed[-1:] == [b"/runs/create"]
     assert [run.run_id for run in find_runs(sweep.store, [sweep.experiment])] == [run_id]
     second = sweep.recorder.begin(run_to_record("second"))
     assert second != run_id
