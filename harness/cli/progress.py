@@ -120,5 +120,5 @@ class Lines(Notes):
 
 
 def _step_line(run: PlannedRun, step: int, name: str, loss: float) -> str:
-    """The chapter's line; a loss below 0.001 has four digits, as in tables, where that has zeros."""
+    """The chapter's line; a loss below 0.001 has four digits, as in tables, and not zeros."""
     return f"{run.name}  step {step:>3}: {name} = {cell(loss) or loss}"
