@@ -241,21 +241,26 @@ def test_a_signal_while_a_batch_is_committed_has_it_written_once(store, recorder
     assert recorder.end(ids[0], Outcome("killed")).tags == get_run(store, ids[0]).tags
 
 
+def leave_while_locked(store, block):
+    """The end of a block of records while another program has the database locked; that is told."""
+    other = sqlite3.connect(store.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="another program has had it locked"):
+        block.__exit__(None, None, None)
+    other.execute("ROLLBACK")
+    other.close()
+
+
 def test_a_locked_database_ends_a_batch_with_who_and_keeps_it(
     store, recorder, run_to_record, monkeypatch
 ):
     monkeypatch.setenv("HARNESS_BUSY_TIMEOUT_S", "0.1")
     writer = writer_for(store, recorder._experiment_id)
     recorder = Recorder(store, recorder._experiment_id, {}, writer)
-    other = sqlite3.connect(store.database, isolation_level=None)
     block = recorder.batched()
     block.__enter__()
     ids = three_runs(recorder, run_to_record)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="another program has had it locked"):
-        block.__exit__(None, None, None)
-    other.execute("ROLLBACK")
-    other.close()
+    leave_while_locked(store, block)
     assert find_runs(store) == []
     recorder.settle()
     assert [run.run_id for run in find_runs(store)] == ids
@@ -266,7 +271,6 @@ def test_what_a_lock_kept_from_being_written_is_written_before_what_comes_after_
 ):
     monkeypatch.setenv("HARNESS_BUSY_TIMEOUT_S", "0.1")
     recorder = Recorder(store, recorder._experiment_id, {})
-    other = sqlite3.connect(store.database, isolation_level=None)
     block = recorder.batched()
     block.__enter__()
     cut_off = recorder.begin(run_to_record("cut off"))
@@ -274,11 +278,7 @@ def test_what_a_lock_kept_from_being_written_is_written_before_what_comes_after_
     recorder.add_steps(cut_off, [(1, 1.0)])
     recorder.flush(cut_off)
     ended = three_runs(recorder, run_to_record)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="another program has had it locked"):
-        block.__exit__(None, None, None)
-    other.execute("ROLLBACK")
-    other.close()
+    leave_while_locked(store, block)
     recorder.end(cut_off, Outcome("killed"))
     found = {run.run_id: run.state for run in find_runs(store)}
     assert found == {cut_off: "killed", **dict.fromkeys(ended, "finished")}
